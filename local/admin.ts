@@ -1,0 +1,110 @@
+import type { Clock } from './clock.ts';
+import { FAULT_KINDS, type Fault, type Faults } from './faults.ts';
+import type { HttpAnswer, HttpRequest } from './service.ts';
+
+/** `POST /_firstlight/reset | faults | clock`: how a test rules the stand-in. Not AWS; for this machine only. */
+export function createAdmin({
+  faults,
+  clock,
+  reset,
+}: {
+  faults: Faults;
+  clock: Clock;
+  reset: () => void | Promise<void>;
+}): (request: HttpRequest & { remoteAddress?: string }) => Promise<HttpAnswer | undefined> {
+  const verbs: Record<string, (body: Record<string, unknown>) => unknown> = {
+    async reset() {
+      await reset();
+      return {};
+    },
+    faults(body) {
+      onlyKeys(body, ['faults', 'quotas']);
+      const { faults: list = [], quotas = false } = body;
+      if (!Array.isArray(list)) throw new Refusal('`faults` must be a list');
+      if (typeof quotas !== 'boolean') throw new Refusal('`quotas` must be true or false');
+      const set = list.map(readFault);
+      faults.set(set, quotas);
+      return { faults: set, quotas };
+    },
+    clock(body) {
+      onlyKeys(body, ['advanceSeconds']);
+      clock.advance(number(body, 'advanceSeconds', 0));
+      return { now: new Date(clock.now()).toISOString() };
+    },
+  };
+
+  return async (request) => {
+    const [, name = ''] = /^\/_firstlight\/(\w+)$/.exec(request.path) ?? [];
+    const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+    if (!verb) return undefined;
+    if (!isLocal(request)) return answer(403, { message: 'Only for this machine.' });
+    if (request.method !== 'POST') return answer(405, { message: `Use POST for ${request.path}.` });
+    try {
+      return answer(200, await verb(parse(request.body)));
+    } catch (error) {
+      if (error instanceof Refusal) return answer(400, { message: error.message });
+      throw error;
+    }
+  };
+}
+
+/** What the caller got wrong, in words. */
+class Refusal extends Error {}
+
+/** From this machine, asked for by a name of this machine, and not by a page that some browser shows. */
+function isLocal({ headers, remoteAddress }: HttpRequest & { remoteAddress?: string }): boolean {
+  const fromHere = remoteAddress === undefined || /^(::1|(::ffff:)?127\.\d+\.\d+\.\d+)$/.test(remoteAddress);
+  const byLocalName = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(headers.host ?? '');
+  return fromHere && byLocalName && headers.origin === undefined;
+}
+
+const answer = (status: number, body: unknown): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+function parse(body: Buffer): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.length === 0 ? '{}' : body.toString('utf8'));
+  } catch {
+    throw new Refusal('The body is not JSON');
+  }
+  return record(value, 'The body');
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new Refusal(`${what} must be a JSON object`);
+}
+
+function onlyKeys(body: Record<string, unknown>, known: readonly string[]): void {
+  const unknown = Object.keys(body).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new Refusal(`Unknown \`${unknown}\`; known: ${known.join(', ')}`);
+}
+
+function number(body: Record<string, unknown>, key: string, least: number): number {
+  const value = body[key];
+  if (typeof value === 'number' && Number.isFinite(value) && value >= least) return value;
+  throw new Refusal(`\`${key}\` must be a number of at least ${least}`);
+}
+
+function readFault(entry: unknown): Fault {
+  const body = record(entry, 'A fault');
+  onlyKeys(body, ['service', 'operation', 'kind', 'after', 'times', 'ms']);
+  const { service, operation, kind } = body;
+  if (typeof service !== 'string' || service === '') throw new Refusal('A fault needs a `service`');
+  if (typeof operation !== 'string' || operation === '') throw new Refusal('A fault needs an `operation`');
+  const known = FAULT_KINDS.find((name) => name === kind);
+  if (!known) throw new Refusal(`\`kind\` must be one of ${FAULT_KINDS.join(', ')}`);
+  if (known === 'delay' && body.ms === undefined) throw new Refusal('A delay needs `ms`');
+  return {
+    service,
+    operation,
+    kind: known,
+    ...(body.after !== undefined && { after: number(body, 'after', 0) }),
+    ...(body.times !== undefined && { times: number(body, 'times', 1) }),
+    ...(body.ms !== undefined && { ms: number(body, 'ms', 0) }),
+  };
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '../clock.ts';
+import { AwsError } from '../error.ts';
+import type { Operation } from '../service.ts';
+import { checkTrustPolicy, encodeDocument } from './documents.ts';
+import {
+  alreadyExists,
+  checkName,
+  deleteConflict,
+  noSuchEntity,
+  type Paging,
+  page,
+  policyOperations,
+  type Tag,
+  tagList,
+  tagMap,
+} from './entities.ts';
+import type { IdentityStore, Role } from './identities.ts';
+import { uniqueId } from './ids.ts';
+
+interface RoleInput {
+  RoleName: string;
+  AssumeRolePolicyDocument: string;
+  Path?: string;
+  Description?: string;
+  MaxSessionDuration?: number;
+  Tags?: Tag[];
+}
+
+export function roleOperations({
+  identities,
+  clock,
+}: {
+  identities: IdentityStore;
+  clock: Clock;
+}): Record<string, Operation> {
+  const find = (name: string): Role => {
+    const role = identities.roles.get(name);
+    if (!role) throw noSuchEntity(`The role with name ${name} cannot be found.`);
+    return role;
+  };
+
+  return {
+    CreateRole({
+      RoleName,
+      AssumeRolePolicyDocument,
+      Path = '/',
+      Description,
+      MaxSessionDuration = 3600,
+      Tags,
+    }: RoleInput) {
+      checkName('roleName', RoleName, 64);
+      checkDuration(MaxSessionDuration);
+      checkTrustPolicy(AssumeRolePolicyDocument);
+      if (identities.roles.has(RoleName)) throw alreadyExists(`Role with name ${RoleName} already exists.`);
+      const role: Role = {
+        roleName: RoleName,
+        roleId: uniqueId('AROA'),
+        arn: `arn:aws:iam::${identities.accountId}:role${Path}${RoleName}`,
+        path: Path,
+        createDate: clock.now(),
+        trustPolicy: AssumeRolePolicyDocument,
+        maxSessionDuration: MaxSessionDuration,
+        inline: new Map(),
+        attached: new Set(),
+        tags: tagMap(Tags),
+        ...(Description !== undefined && { description: Description }),
+      };
+      identities.roles.set(RoleName, role);
+      return { Role: asOutput(role) };
+    },
+
+    GetRole: ({ RoleName }: RoleInput) => ({ Role: asOutput(find(RoleName)) }),
+
+    ListRoles: (input: { PathPrefix?: string } & Paging) =>
+      page(
+        'Roles',
+        [...identities.roles.values()]
+          .filter(({ path }) => path.startsWith(input.PathPrefix ?? '/'))
+          .sort((a, b) => (a.roleName < b.roleName ? -1 : 1))
+          .map(asOutput),
+        input,
+      ),
+
+    UpdateRole({ RoleName, Description, MaxSessionDuration }: RoleInput) {
+      const role = find(RoleName);
+      if (MaxSessionDuration !== undefined) {
+        checkDuration(MaxSessionDuration);
+        role.maxSessionDuration = MaxSessionDuration;
+      }
+      if (Description !== undefined) role.description = Description;
+      return {};
+    },
+
+    UpdateAssumeRolePolicy({ RoleName, PolicyDocument }: { RoleName: string; PolicyDocument: string }) {
+      const role = find(RoleName);
+      checkTrustPolicy(PolicyDocument);
+      role.trustPolicy = PolicyDocument;
+    },
+
+    DeleteRole({ RoleName }: RoleInput) {
+      const role = find(RoleName);
+      if (role.attached.size > 0) throw deleteConflict('Cannot delete entity, must detach all policies first.');
+      if (role.inline.size > 0) throw deleteConflict('Cannot delete entity, must delete policies first.');
+      identities.roles.delete(RoleName);
+    },
+
+    // There are none here, and `aws iam delete-role` scripts ask first.
+    ListInstanceProfilesForRole: (input: RoleInput) => {
+      find(input.RoleName);
+      return page('InstanceProfiles', [], {});
+    },
+
+    ...policyOperations({ identities, kind: 'Role', find }),
+  };
+}
+
+/** IAM API reference, "CreateRole": MaxSessionDuration. */
+function checkDuration(seconds: number): void {
+  if (Number.isInteger(seconds) && seconds >= 3600 && seconds <= 43_200) return;
+  throw new AwsError(
+    'ValidationError',
+    400,
+    `1 validation error detected: Value '${seconds}' at 'maxSessionDuration' failed to satisfy constraint: ` +
+      'Member must have value between 3600 and 43200',
+  );
+}
+
+const asOutput = (role: Role) => ({
+  Path: role.path,
+  RoleName: role.roleName,
+  RoleId: role.roleId,
+  Arn: role.arn,
+  CreateDate: new Date(role.createDate),
+  AssumeRolePolicyDocument: encodeDocument(role.trustPolicy),
+  Description: role.description,
+  MaxSessionDuration: role.maxSessionDuration,
+  ...(role.tags.size > 0 && { Tags: tagList(role.tags) }),
+});

@@ -1,0 +1,47 @@
+import { checkInteger, invalid } from './refusals.ts';
+
+/** Lists come in pages: in the order of a key, from after the last one shown. */
+
+/** What AWS gives when the caller names no size. */
+const DEFAULT_SIZE = 25;
+const LARGEST_SIZE = 250;
+
+interface Asked {
+  size?: number | undefined;
+  token?: string | undefined;
+  descending?: boolean | undefined;
+}
+
+export function pageOf<T>(items: Iterable<T>, keyOf: (item: T) => string, { size, token, descending }: Asked) {
+  const limit = size === undefined ? DEFAULT_SIZE : checkInteger(size, 'maxResults', 1, LARGEST_SIZE);
+  const after = token === undefined ? undefined : keyIn(token);
+  const direction = descending ? -1 : 1;
+  const rest = [...items]
+    .map((item) => ({ item, key: keyOf(item) }))
+    .sort((a, b) => compare(a.key, b.key) * direction)
+    .filter(({ key }) => after === undefined || compare(key, after) * direction > 0);
+  const shown = rest.slice(0, limit);
+  const last = rest.length > limit ? shown.at(-1) : undefined;
+  return { items: shown.map(({ item }) => item), next: last && Buffer.from(`page:${last.key}`).toString('base64url') };
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+function keyIn(token: string): string {
+  const text = Buffer.from(token, 'base64url').toString();
+  if (!text.startsWith('page:')) throw invalid('Invalid token');
+  return text.slice('page:'.length);
+}
+
+/** `maxResults`, `nextToken`: most lists of things, templates and rules. */
+export const byToken = (input: { maxResults?: number; nextToken?: string }) => ({
+  size: input.maxResults,
+  token: input.nextToken,
+});
+
+/** `pageSize`, `marker`, `ascendingOrder`: certificates, policies and role aliases. */
+export const byMarker = (input: { pageSize?: number; marker?: string; ascendingOrder?: boolean }) => ({
+  size: input.pageSize,
+  token: input.marker,
+  descending: input.ascendingOrder === false,
+});
