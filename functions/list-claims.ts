@@ -1,0 +1,19 @@
+// Trigger: GET /devices/{serialNumber}/claims. Needs: dynamodb:GetItem on devices, dynamodb:Query on claims.
+import { claimsIn } from '../shared/aws/dynamodb/claims.ts';
+import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
+import { env } from '../shared/config.ts';
+import { http, readSerialNumber } from '../shared/edge/http.ts';
+import { readPage, writeCursor } from '../shared/edge/page.ts';
+import { listClaims } from '../shared/flow/list-claims.ts';
+
+const readers = {
+  registry: devicesIn(env.text('DEVICES_TABLE')),
+  claims: claimsIn(env.text('CLAIMS_TABLE')),
+};
+
+export const handler = http(async (request) => {
+  const serialNumber = readSerialNumber(request);
+  const list = `claims/${serialNumber}`;
+  const { claims, next } = await listClaims(serialNumber, readPage(request, list), readers);
+  return { status: 200, body: { claims, ...(next && { nextCursor: writeCursor(list, next) }) } };
+});

@@ -1,0 +1,24 @@
+/** Reads what one Lambda names of its environment, and stops it at load if something is missing. */
+const text = (name: string): string => {
+  const value = process.env[name]?.trim();
+  if (!value) throw new Error(`environment variable ${name} is missing`);
+  return value;
+};
+
+const wholeNumber = (name: string): number => {
+  const value = Number(text(name));
+  if (!Number.isInteger(value) || value < 0) throw new Error(`environment variable ${name} must be a whole number`);
+  return value;
+};
+
+const oneOf = <Choice extends string>(name: string, choices: readonly Choice[]): Choice => {
+  const value = text(name);
+  const choice = choices.find((one) => one === value);
+  if (choice === undefined) throw new Error(`environment variable ${name} must be one of ${choices.join(', ')}`);
+  return choice;
+};
+
+/** Empty or absent means that the deployment does without it. */
+const optional = (name: string): string | undefined => process.env[name]?.trim() || undefined;
+
+export const env = { text, wholeNumber, oneOf, optional };

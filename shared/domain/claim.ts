@@ -1,0 +1,202 @@
+import {
+  type Assurance,
+  changed,
+  type Device,
+  type DeviceCertificate,
+  type Door,
+  type GrantedClaim,
+  type ReprovisioningPolicy,
+} from './device.ts';
+import { leave, openStreams } from './stream.ts';
+
+/** The shared bootstrap certificate of a batch. Without a batch it admits devices of any batch. */
+export type ClaimCertificate = {
+  certificateId: string;
+  batch?: string;
+  disabledAt?: string;
+  claimWindow?: { from?: string | undefined; until?: string | undefined };
+  createdAt: string;
+  createdBy: string;
+};
+
+export type ClaimRefusal =
+  | 'invalid-serial'
+  | 'parameter-not-allowed'
+  | 'unknown-serial'
+  | 'suspended'
+  | 'retired'
+  | 'key-mismatch'
+  | 'wrong-claim-certificate'
+  | 'outside-claim-window'
+  | 'token-missing'
+  | 'token-invalid'
+  | 'token-spent'
+  | 'claim-certificate-unknown'
+  | 'claim-certificate-disabled'
+  | 'already-claimed'
+  | 'approval-needed'
+  | 'certificate-superseded'
+  | 'too-many-certificates'
+  | 'raced'
+  | 'stream-taken'
+  | 'stream-limit';
+
+/** One attempt of a device to take its identity. `token` says what the token it sent proved. */
+export type ClaimAttempt = {
+  serialNumber: string;
+  door: Door;
+  certificateId: string;
+  publicKeySha256: string;
+  token: 'none' | 'right' | 'wrong';
+  claimCertificateId?: string;
+  clientId?: string;
+};
+
+export type ClaimSettings = {
+  openClaims: boolean;
+  /** `undefined`: same-key where a key is pinned, else approve. */
+  reprovisioning?: ReprovisioningPolicy | undefined;
+};
+
+export type ClaimDecision =
+  /** `repeated`: this very certificate has its yes already, nothing is to be written. */
+  | { allow: true; repeated: boolean; device: Device }
+  /** `contested`: a sign that the serial number is used twice. It is noted and changes nothing else. */
+  | { allow: false; reason: ClaimRefusal; contested: boolean };
+
+/** A camera that dies between yes and its disk adds one each time, and none may be dropped before AWS was asked. */
+const mostCertificates = 25;
+
+const refuse = (reason: ClaimRefusal, contested = false): ClaimDecision => ({ allow: false, reason, contested });
+
+const isOutside = (window: ClaimCertificate['claimWindow'], now: Date): boolean =>
+  (window?.from !== undefined && now.getTime() < Date.parse(window.from)) ||
+  (window?.until !== undefined && now.getTime() >= Date.parse(window.until));
+
+const holdsKey = (device: Device, publicKeySha256: string): boolean =>
+  device.certificates.some((one) => one.state !== 'leaving' && one.publicKeySha256 === publicKeySha256);
+
+/** What admits the claim, the strongest first, or why nothing does. */
+const admit = (
+  device: Device,
+  claimCertificate: ClaimCertificate | undefined,
+  attempt: ClaimAttempt,
+): Assurance | { reason: ClaimRefusal; contested: boolean } => {
+  if (device.publicKeySha256 !== undefined) return 'pinned-key';
+  const sameKey = holdsKey(device, attempt.publicKeySha256);
+  if (device.claimTokenSha256 !== undefined && !sameKey) {
+    if (attempt.token === 'none') return { reason: 'token-missing', contested: false };
+    if (attempt.token === 'wrong') return { reason: 'token-invalid', contested: false };
+    return device.claimTokenSpentAt === undefined ? 'claim-token' : { reason: 'token-spent', contested: true };
+  }
+  if (device.claimTokenSha256 !== undefined) return 'same-key';
+  if (!claimCertificate) return { reason: 'claim-certificate-unknown', contested: false };
+  if (claimCertificate.disabledAt) return { reason: 'claim-certificate-disabled', contested: false };
+  return sameKey ? 'same-key' : 'allow-list';
+};
+
+/** Whether a device that has an identity already may take a new one; the reason if not. */
+const yields = (device: Device, assurance: Assurance, attempt: ClaimAttempt, settings: ClaimSettings) => {
+  const sameKey = holdsKey(device, attempt.publicKeySha256) || assurance === 'pinned-key';
+  if (device.status === 'claimed') return sameKey || assurance === 'claim-token' ? undefined : 'already-claimed';
+  const policy =
+    device.reprovisioning ?? settings.reprovisioning ?? (device.publicKeySha256 === undefined ? 'approve' : 'same-key');
+  switch (policy) {
+    case 'replace-certificate':
+      return undefined;
+    case 'same-key':
+      return sameKey ? undefined : 'already-claimed';
+    case 'approve':
+      return 'approval-needed';
+    case 'refuse':
+      return 'already-claimed';
+  }
+};
+
+const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, now: Date): Device => {
+  const at = now.toISOString();
+  const { serialNumber: _, token: __, ...rest } = attempt;
+  const claim: GrantedClaim = { assurance, ...rest };
+  // The same key tried again: its earlier certificates may be the one it holds. Another key: they are nobody's now.
+  // What an active camera holds stays until the new one has shown life (make before break).
+  const stays = (one: DeviceCertificate) => one.publicKeySha256 === attempt.publicKeySha256 || one.state === 'current';
+  const certificate: DeviceCertificate = {
+    id: attempt.certificateId,
+    publicKeySha256: attempt.publicKeySha256,
+    door: attempt.door,
+    state: 'allowed',
+    since: at,
+  };
+  return changed(
+    device,
+    {
+      status: device.status === 'registered' ? 'claimed' : device.status,
+      claimedAt: device.claimedAt ?? at,
+      certificates: [...device.certificates.map((one) => (stays(one) ? one : leave(one, at))), certificate],
+      streams: openStreams(device, attempt.certificateId, at),
+    },
+    { at, by: `certificate:${attempt.claimCertificateId ?? attempt.certificateId}`, what: 'claimed', claim },
+  );
+};
+
+const unannounced = (attempt: ClaimAttempt, now: Date): Device => ({
+  serialNumber: attempt.serialNumber,
+  version: 0,
+  status: 'registered',
+  thingName: attempt.serialNumber,
+  streamMode: 'thing-name',
+  channels: [],
+  registeredAt: now.toISOString(),
+  certificates: [],
+  streams: [],
+  history: [],
+});
+
+/** May this certificate become this device's? Pure: the caller reads, and writes what comes out under the version it read. */
+export const decideClaim = (
+  known: Device | undefined,
+  claimCertificate: ClaimCertificate | undefined,
+  attempt: ClaimAttempt,
+  now: Date,
+  settings: ClaimSettings,
+): ClaimDecision => {
+  if (!known && !settings.openClaims) return refuse('unknown-serial');
+  const device = known ?? unannounced(attempt, now);
+  if (device.status === 'suspended' || device.status === 'retired') return refuse(device.status);
+
+  const same = device.certificates.find(({ id }) => id === attempt.certificateId);
+  if (same?.state === 'leaving') return refuse('certificate-superseded', true);
+  if (same) return { allow: true, repeated: true, device };
+
+  const isClaimed = device.status !== 'registered';
+  if (device.publicKeySha256 !== undefined && device.publicKeySha256 !== attempt.publicKeySha256) {
+    return refuse('key-mismatch', isClaimed);
+  }
+  // A batch bound to its claim certificate and its window are rules of the batch: the best proof does not lift them.
+  if (claimCertificate?.batch !== undefined && claimCertificate.batch !== device.batch) {
+    return refuse('wrong-claim-certificate', true);
+  }
+  if (isOutside(claimCertificate?.claimWindow, now)) return refuse('outside-claim-window');
+
+  const admitted = admit(device, claimCertificate, attempt);
+  if (typeof admitted === 'object') return refuse(admitted.reason, admitted.contested);
+  if (isClaimed) {
+    const reason = yields(device, admitted, attempt, settings);
+    if (reason) return refuse(reason, !holdsKey(device, attempt.publicKeySha256));
+  }
+  if (device.certificates.length >= mostCertificates) return refuse('too-many-certificates');
+  const assurance = known ? admitted : 'open';
+  return { allow: true, repeated: false, device: granted(device, assurance, attempt, now) };
+};
+
+/** Takes back a grant whose answer was never a yes: the certificate has no power, so the device is as it was. */
+export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal, now: Date): Device => {
+  const { status, certificates, streams, claimedAt } = before;
+  const { claimedAt: _, ...rest } = granted;
+  const entry = { at: now.toISOString(), by: 'function:provisioning-hook', what: 'claim-withdrawn' as const, why };
+  return changed(
+    { ...rest, history: before.history },
+    { status, certificates, streams, ...(claimedAt && { claimedAt }) },
+    entry,
+  );
+};

@@ -1,0 +1,148 @@
+export const streamModes = ['thing-name', 'certificate-id', 'fixed'] as const;
+export type StreamMode = (typeof streamModes)[number];
+
+export const reprovisioningPolicies = ['refuse', 'same-key', 'replace-certificate', 'approve'] as const;
+export type ReprovisioningPolicy = (typeof reprovisioningPolicies)[number];
+
+export type DeviceStatus = 'registered' | 'claimed' | 'active' | 'suspended' | 'retired';
+
+/** The way a device came in: fleet provisioning, `POST /claims`, or the line's own `/provision`. */
+export type Door = 'mqtt' | 'https' | 'line';
+
+/**
+ * `allowed`: a claim was granted to it, no life seen yet. `current`: its camera has shown life.
+ * `leaving`: replaced, and to be taken away from AWS; it stays listed until AWS was asked.
+ */
+export type DeviceCertificate = {
+  id: string;
+  publicKeySha256: string;
+  door: Door;
+  state: 'allowed' | 'current' | 'leaving';
+  /** Since when it is in this state. */
+  since: string;
+};
+
+/**
+ * `making`: asked for, and no yes was given before AWS confirmed it. `pending`: known to be missing, to be finished later.
+ * `made`: there. `taken`: the name belongs to somebody else in this account.
+ */
+export type DeviceStream = {
+  name: string;
+  state: 'making' | 'pending' | 'made' | 'taken';
+  since: string;
+  until?: string;
+  channel?: string;
+};
+
+/** How a claim proved that it may be granted. */
+export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'allow-list' | 'open';
+
+export type GrantedClaim = {
+  assurance: Assurance;
+  door: Door;
+  certificateId: string;
+  publicKeySha256: string;
+  claimCertificateId?: string;
+  clientId?: string;
+};
+
+export type HistoryEntry = {
+  at: string;
+  /** An IAM principal, `function:<name>` or `certificate:<id>`. */
+  by: string;
+  what: 'announced' | 'updated' | 'claimed' | 'claim-withdrawn' | 'shown-life' | 'streams-finished';
+  why?: string;
+  claim?: GrantedClaim;
+};
+
+export type Device = {
+  serialNumber: string;
+  version: number;
+  status: DeviceStatus;
+  /** The place it fills: AWS thing, MQTT client id and, in `thing-name` mode, its streams. */
+  thingName: string;
+  streamMode: StreamMode;
+  channels: string[];
+  model?: string;
+  batch?: string;
+  attributes?: Record<string, string>;
+  /** The manifest's pin. Renewal never changes it. */
+  publicKeySha256?: string;
+  claimTokenSha256?: string;
+  claimTokenSpentAt?: string;
+  reprovisioning?: ReprovisioningPolicy;
+  registeredAt: string;
+  claimedAt?: string;
+  activeAt?: string;
+  certificates: DeviceCertificate[];
+  streams: DeviceStream[];
+  /** When `reconcile` must look at it; absent if nothing is unfinished. */
+  dueAt?: string;
+  /** When the last sign came that the serial number is used twice. */
+  contested?: string;
+  contestedReason?: string;
+  contestedCount?: number;
+  history: HistoryEntry[];
+};
+
+const longestHistory = 40;
+
+/** AWS deletes a certificate that was not registered within an hour of its issue; twice that is safe to judge a claim dead. */
+const unfinishedClaimHours = 2;
+
+const plusHours = (instant: string, hours: number): string =>
+  new Date(Date.parse(instant) + hours * 3_600_000).toISOString();
+
+const dueAt = (device: Device): string | undefined => {
+  const allowed = device.certificates.filter(({ state }) => state === 'allowed').map(({ since }) => since);
+  const newest = allowed.sort().at(-1);
+  return [
+    ...device.certificates.filter(({ state }) => state === 'leaving').map(({ since }) => since),
+    ...device.streams.filter(({ state }) => state === 'pending').map(({ since }) => since),
+    ...(newest ? [plusHours(newest, unfinishedClaimHours)] : []),
+  ].sort()[0];
+};
+
+/** The next version of a device: history bounded, unfinished business dated. Every change goes through here. */
+export const changed = (device: Device, change: Partial<Device>, entry: HistoryEntry): Device => {
+  const { dueAt: _, ...next } = { ...device, ...change };
+  const due = dueAt(next);
+  return {
+    ...next,
+    version: device.version + 1,
+    history: [...device.history, entry].slice(-longestHistory),
+    ...(due && { dueAt: due }),
+  };
+};
+
+/** The certificate that stands for the device now: its newest that is not leaving. */
+export const newestCertificate = (device: Device): DeviceCertificate | undefined =>
+  device.certificates.filter(({ state }) => state !== 'leaving').at(-1);
+
+/** The stream that a camera holding this certificate writes to; the other end of the three camera roles. */
+export const streamNameFor = (device: Device, certificateId: string, fixedStream: string | undefined): string => {
+  switch (device.streamMode) {
+    case 'thing-name':
+      return device.thingName;
+    case 'certificate-id':
+      return certificateId;
+    case 'fixed':
+      if (!fixedStream) throw new Error('a device has the stream mode "fixed", but FIXED_STREAM names no stream');
+      return fixedStream;
+  }
+};
+
+/** A device as the API shows it: everything but the hash of its claim token. */
+export const shown = ({
+  claimTokenSha256,
+  claimTokenSpentAt,
+  contested,
+  contestedReason,
+  contestedCount,
+  ...device
+}: Device) => ({
+  ...device,
+  ...(contested && { contested: { at: contested, reason: contestedReason, count: contestedCount } }),
+  claimToken: claimTokenSha256 === undefined ? 'none' : claimTokenSpentAt === undefined ? 'unspent' : 'spent',
+  ...(claimTokenSpentAt && { claimTokenSpentAt }),
+});

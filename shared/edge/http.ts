@@ -1,0 +1,83 @@
+import middy from '@middy/core';
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import * as z from 'zod/mini';
+import { Failure } from '../domain/failure.ts';
+import { serialNumber } from '../domain/manifest.ts';
+import { flawsOf } from './flaws.ts';
+import { logError } from './log.ts';
+import { problemOf } from './problem.ts';
+
+/** API Gateway takes 10 MB and Lambda 6; a page of 100 devices needs far less. */
+const mostBytes = 1_000_000;
+
+export type HttpRequest = {
+  /** The IAM principal that signed the request. */
+  caller: string;
+  query: Record<string, string | undefined>;
+  path: Record<string, string | undefined>;
+  /** The body, parsed as JSON; a `Failure` if it is none. */
+  json(): unknown;
+};
+
+export type HttpAnswer = { status: number; body: unknown };
+
+/** One route: typed request in, JSON out; whatever is thrown becomes problem+json (RFC 9457). */
+export const http = (answer: (request: HttpRequest) => Promise<HttpAnswer>) =>
+  middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
+    .onError((request) => {
+      const problem = problemOf(request.error);
+      if (problem.status >= 500) logError('http', request.error, { route: request.event.routeKey });
+      request.response = {
+        ...respond(problem.status, problem, 'application/problem+json'),
+        ...(problem.status === 503 && { headers: { 'content-type': 'application/problem+json', 'retry-after': '2' } }),
+      };
+    })
+    .handler(async (event) => {
+      const { status, body } = await answer(readRequest(event));
+      return respond(status, body, 'application/json');
+    });
+
+const respond = (statusCode: number, body: unknown, contentType: string): APIGatewayProxyStructuredResultV2 => ({
+  statusCode,
+  headers: { 'content-type': contentType, 'cache-control': 'no-store' },
+  body: JSON.stringify(body),
+});
+
+const readRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
+  caller: callerOf(event.requestContext),
+  query: event.queryStringParameters ?? {},
+  path: event.pathParameters ?? {},
+  json: () => readJson(event),
+});
+
+const callerOf = (context: unknown): string => {
+  const { authorizer } = context as { authorizer?: { iam?: { userArn?: string } } };
+  return authorizer?.iam?.userArn ?? 'anonymous';
+};
+
+const readJson = (event: APIGatewayProxyEventV2): unknown => {
+  const contentType = event.headers['content-type'] ?? '';
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new Failure('unsupported-media-type', 'the content type must be application/json');
+  }
+  const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
+  if (body.length > mostBytes) throw new Failure('body-too-large', `the body is over ${mostBytes} bytes`);
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    // Not the parser's own words: they quote the body.
+    throw new Failure('invalid-json', 'the body is not JSON in UTF-8');
+  }
+};
+
+/** What a schema makes of a value, or a `Failure` that names every member that is wrong. */
+export const parse = <Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> => {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const flaws = flawsOf(parsed.error);
+  const words = flaws.map(({ pointer, detail }) => (pointer ? `${pointer}: ${detail}` : detail)).join('; ');
+  throw new Failure('invalid-request', words, flaws);
+};
+
+export const readSerialNumber = ({ path }: HttpRequest): string =>
+  parse(z.object({ serialNumber }), { serialNumber: path.serialNumber }).serialNumber;

@@ -1,0 +1,62 @@
+import { Failure, type FailureCode, type Flaw } from '../domain/failure.ts';
+
+/** How each failure is said in HTTP: the only place where a code meets a status. */
+export const statusOf: Record<FailureCode, number> = {
+  'invalid-json': 400,
+  'invalid-request': 400,
+  'invalid-cursor': 400,
+  'invalid-certificate-request': 400,
+  'certificate-unknown': 403,
+  'certificate-superseded': 403,
+  'device-suspended': 403,
+  'device-retired': 403,
+  'device-not-found': 404,
+  'version-conflict': 409,
+  'body-too-large': 413,
+  'unsupported-media-type': 415,
+  busy: 503,
+};
+
+/** RFC 9457. `code` is for programs, `detail` for people. */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  code: FailureCode | 'internal';
+  detail?: string;
+  errors?: Flaw[];
+};
+
+const titleOf = (code: string): string => `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('-', ' ')}`;
+
+/** AWS's names for "not so fast". */
+const throttles = [
+  'ThrottlingException',
+  'TooManyRequestsException',
+  'LimitExceededException',
+  'ClientLimitExceededException',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+];
+
+/** A throttle of AWS becomes a failure that the caller can act on; anything else stays what it is. */
+const asFailure = (error: unknown): unknown =>
+  error instanceof Error && throttles.includes(error.name)
+    ? new Failure('busy', 'AWS is throttling; try again')
+    : error;
+
+/** What the caller is told: of a failure all, of a bug or an outage nothing. */
+export const problemOf = (error: unknown): Problem => {
+  const failure = asFailure(error);
+  if (!(failure instanceof Failure)) {
+    return { type: 'urn:firstlight:problem:internal', title: 'Internal', status: 500, code: 'internal' };
+  }
+  return {
+    type: `urn:firstlight:problem:${failure.code}`,
+    title: titleOf(failure.code),
+    status: statusOf[failure.code],
+    code: failure.code,
+    detail: failure.message,
+    ...(failure.flaws.length > 0 && { errors: failure.flaws }),
+  };
+};
