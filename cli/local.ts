@@ -13,6 +13,7 @@ import { createPersonas } from './personas.ts';
 
 interface Flags {
   demo: boolean;
+  package: boolean;
   directory: string;
   awsPort: number;
   apiPort: number;
@@ -29,6 +30,8 @@ export function register(program: Command): void {
     .command('local')
     .description('Package the service, boot it on this machine, and take three cameras to their first frame.')
     .option('--no-demo', 'only serve')
+    .option('--package', 'package the service first', true)
+    .option('--no-package', 'boot what an earlier run packaged')
     .option('--directory <path>', 'where outputs.json, the CA, keys and logs go; emptied at each start', '.firstlight')
     .option('--aws-port <port>', 'every AWS API', port, 4566)
     .option('--api-port <port>', "Firstlight's HTTP API", port, 4567)
@@ -53,7 +56,7 @@ async function run(flags: Flags): Promise<void> {
 
 async function serve(flags: Flags, signal: AbortSignal, stopped: Promise<void>): Promise<void> {
   const directory = resolve(flags.directory);
-  await timed('packaged the service', packageService);
+  if (flags.package) await timed('packaged the service', packageService);
   const standIn = await timed('booted the stand-in', () => boot(flags, directory));
   const outputs = await introduce(standIn, directory);
   // From here on a reset comes back to this very state.

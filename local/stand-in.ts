@@ -140,7 +140,8 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
     onKill: functions.kill,
   });
 
-  const doors = { aws: createServer(door), api: createServer(httpApi.listener) };
+  // A camera's PutMedia lasts up to 45 minutes; Node would cut a request after five.
+  const doors = { aws: createServer({ requestTimeout: 0 }, door), api: createServer(httpApi.listener) };
   const mqtt = { host: TLS_HOST, port: await listen(broker.server, 'mqtt', ports.mqtt) };
   const credentials = { host: TLS_HOST, port: await listen(credentialProvider, 'credentials', ports.credentials) };
   address.mqtt = `${mqtt.host}:${mqtt.port}`;
