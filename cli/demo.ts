@@ -148,7 +148,8 @@ function registryTable(devices: DeviceView[]): string {
       device.batch ?? '',
       device.thingName,
       short(certificate?.id ?? ''),
-      short(device.streams.at(-1)?.name ?? ''),
+      // A `fixed` camera owns no stream: the deployment does.
+      short(device.streams.at(-1)?.name ?? 'the shared one'),
     ]);
   }
   return table.toString();

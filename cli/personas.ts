@@ -17,7 +17,8 @@ export async function createPersonas({
   admin: Keys;
   policies: PersonaPolicies;
 }): Promise<Record<Persona, Keys>> {
-  const iam = new IAMClient({ endpoint: aws, region, credentials: admin });
+  // A copy: the SDK writes notes of its own into the credentials it is given.
+  const iam = new IAMClient({ endpoint: aws, region, credentials: { ...admin } });
   const persona = async (UserName: string, PolicyArn: string): Promise<Keys> => {
     await iam.send(new CreateUserCommand({ UserName }));
     await iam.send(new AttachUserPolicyCommand({ UserName, PolicyArn }));

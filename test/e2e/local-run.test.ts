@@ -23,6 +23,9 @@ test('outputs.json holds what scripts rely on, readable by nobody else', async (
     },
   });
   expect(Object.keys(outputs.personas).sort()).toEqual(['admin', 'auditor', 'factory', 'operator']);
+  for (const keys of Object.values(outputs.personas)) {
+    expect(keys).toEqual({ accessKeyId: expect.any(String), secretAccessKey: expect.any(String) });
+  }
   const { mode } = await stat(join(outputs.caPath, '..', 'outputs.json'));
   expect(mode & 0o077).toBe(0);
 });
