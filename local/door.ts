@@ -84,10 +84,13 @@ export function createDoor({
     return loseAnswer ? 'lost' : service.protocol.write(operation, output, requestId);
   }
 
-  /** How the caller expects to hear no, before anything about it is proved: a form is of the Query protocol. */
-  const protocolOf = (head: HttpHead) => {
+  /** How the caller expects to hear no, known or not: a form is of the Query protocol, a target of the JSON one. */
+  const fail = (error: AwsError, head: HttpHead, requestId: string): HttpAnswer => {
     const isForm = head.headers['content-type']?.startsWith('application/x-www-form-urlencoded');
-    return byName.get(claimedService(head) ?? (isForm ? 'sts' : ''))?.protocol;
+    const service = byName.get(claimedService(head) ?? '') ?? (isForm ? byName.get('sts') : undefined);
+    if (service) return service.protocol.fail(error, requestId);
+    const code = head.headers['x-amz-target'] === undefined ? {} : { __type: error.code };
+    return restJsonFailure(error, requestId, 'message', code);
   };
 
   return async (request, response) => {
@@ -100,12 +103,14 @@ export function createDoor({
     try {
       const answered = await answer(head, request, response, requestId);
       if (answered === 'streamed') return;
-      if (answered === 'lost') request.destroy();
+      if (answered === 'lost') request.socket.destroy();
       else send(response, answered);
     } catch (error) {
-      if (response.headersSent || (request.destroyed && !request.complete)) return void response.destroy();
+      const callerIsGone = request.destroyed && !request.complete;
+      if (callerIsGone) return void response.destroy();
       const failure = asAwsError(error, head);
-      send(response, protocolOf(head)?.fail(failure, requestId) ?? restJsonFailure(failure, requestId, 'message'));
+      if (response.headersSent) return void response.destroy();
+      send(response, fail(failure, head, requestId));
     }
     discardRest(request, response);
   };
@@ -152,5 +157,5 @@ function send(response: ServerResponse, { status, headers, body }: HttpAnswer): 
 function discardRest(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.destroyed || !response.headersSent) return;
   request.resume();
-  response.once('finish', () => setTimeout(() => request.destroy(), 1000).unref());
+  response.once('finish', () => setTimeout(() => request.socket.destroy(), 1000).unref());
 }

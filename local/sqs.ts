@@ -1,43 +1,23 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import * as sdk from '@aws-sdk/client-sqs';
 import type { Clock } from './clock.ts';
 import { AwsError } from './error.ts';
 import { awsJson } from './protocol/aws-json.ts';
 import type { Service } from './service.ts';
+import {
+  asOutput,
+  attributesOf,
+  DEFAULTS,
+  inMs,
+  type Message,
+  md5,
+  type Queue,
+  setAttributes,
+  take,
+} from './sqs-queue.ts';
 
 /** Standard queues (SQS API reference); for dead letters, so no FIFO and no redrive. */
-
-interface Message {
-  messageId: string;
-  body: string;
-  attributes?: Record<string, unknown>;
-  sentAt: number;
-  visibleAt: number;
-  receives: number;
-  firstReceivedAt?: number;
-  /** Of the last receive; an earlier one no longer deletes. */
-  receiptHandle?: string;
-}
-
-interface Queue {
-  name: string;
-  arn: string;
-  createdAt: number;
-  changedAt: number;
-  attributes: Record<string, string>;
-  messages: Message[];
-}
-
-/** SQS API reference, "CreateQueue": the attributes known here and what they are when not given. */
-const DEFAULTS: Record<string, string> = {
-  DelaySeconds: '0',
-  MaximumMessageSize: '1048576',
-  MessageRetentionPeriod: '345600',
-  ReceiveMessageWaitTimeSeconds: '0',
-  VisibilityTimeout: '30',
-  SqsManagedSseEnabled: 'true',
-};
 
 interface Input {
   QueueName: string;
@@ -81,7 +61,7 @@ export function createSqs({
   const find = (name: string): Queue => {
     const queue = queues.get(name);
     if (!queue) throw new AwsError('QueueDoesNotExist', 400, 'The specified queue does not exist.');
-    const oldest = clock.now() - seconds(queue, 'MessageRetentionPeriod');
+    const oldest = clock.now() - inMs(queue, 'MessageRetentionPeriod');
     queue.messages = queue.messages.filter(({ sentAt }) => sentAt > oldest);
     return queue;
   };
@@ -96,24 +76,11 @@ export function createSqs({
       throw new AwsError('InvalidParameterValue', 400, message);
     }
     const now = clock.now();
-    const delay = delaySeconds === undefined ? seconds(queue, 'DelaySeconds') : delaySeconds * 1000;
+    const delay = delaySeconds === undefined ? inMs(queue, 'DelaySeconds') : delaySeconds * 1000;
     const message = { messageId: randomUUID(), body, sentAt: now, visibleAt: now + delay, receives: 0 };
     queue.messages.push(attributes ? { ...message, attributes } : message);
     arrivals.emit('message');
     return message;
-  };
-
-  const take = (queue: Queue, { MaxNumberOfMessages = 1, VisibilityTimeout }: Input): Message[] => {
-    const now = clock.now();
-    const hidden = VisibilityTimeout === undefined ? seconds(queue, 'VisibilityTimeout') : VisibilityTimeout * 1000;
-    const taken = queue.messages.filter(({ visibleAt }) => visibleAt <= now).slice(0, MaxNumberOfMessages);
-    for (const message of taken) {
-      message.visibleAt = now + hidden;
-      message.receives++;
-      message.firstReceivedAt ??= now;
-      message.receiptHandle = randomUUID();
-    }
-    return taken;
   };
 
   /** Until there is something to take, or the clock has passed `until`. */
@@ -123,29 +90,6 @@ export function createSqs({
     const callOff = clock.after(next - clock.now(), () => waiting.abort());
     await once(arrivals, 'message', { signal: waiting.signal }).catch(() => {});
     callOff();
-  };
-
-  const setAttributes = (queue: Queue, attributes: Record<string, string> = {}) => {
-    const unknown = Object.keys(attributes).find(
-      (name) => !(name in DEFAULTS) && name !== 'Policy' && name !== 'KmsMasterKeyId',
-    );
-    if (unknown !== undefined) throw new AwsError('InvalidAttributeName', 400, `Unknown Attribute ${unknown}.`);
-    queue.attributes = { ...queue.attributes, ...attributes };
-  };
-
-  const attributesOf = (queue: Queue): Record<string, string> => {
-    const now = clock.now();
-    const visible = queue.messages.filter(({ visibleAt }) => visibleAt <= now).length;
-    const delayed = queue.messages.filter(({ visibleAt, receives }) => visibleAt > now && receives === 0).length;
-    return {
-      ...queue.attributes,
-      QueueArn: queue.arn,
-      ApproximateNumberOfMessages: String(visible),
-      ApproximateNumberOfMessagesDelayed: String(delayed),
-      ApproximateNumberOfMessagesNotVisible: String(queue.messages.length - visible - delayed),
-      CreatedTimestamp: String(Math.floor(queue.createdAt / 1000)),
-      LastModifiedTimestamp: String(Math.floor(queue.changedAt / 1000)),
-    };
   };
 
   return {
@@ -190,7 +134,7 @@ export function createSqs({
       }),
 
       GetQueueAttributes(input: Input) {
-        const all = attributesOf(byUrl(input));
+        const all = attributesOf(byUrl(input), clock.now());
         const names = input.AttributeNames ?? [];
         const wanted = Object.entries(all).filter(([name]) => names.includes('All') || names.includes(name));
         return { Attributes: Object.fromEntries(wanted) };
@@ -209,7 +153,7 @@ export function createSqs({
       },
 
       async ReceiveMessage(input: Input) {
-        const { MaxNumberOfMessages = 1 } = input;
+        const { MaxNumberOfMessages = 1, VisibilityTimeout } = input;
         if (MaxNumberOfMessages < 1 || MaxNumberOfMessages > 10) {
           throw new AwsError(
             'InvalidParameterValue',
@@ -219,10 +163,10 @@ export function createSqs({
         }
         const waits = input.WaitTimeSeconds ?? Number(byUrl(input).attributes.ReceiveMessageWaitTimeSeconds);
         const until = clock.now() + waits * 1000;
-        let messages = take(byUrl(input), input);
+        let messages = take(byUrl(input), clock.now(), MaxNumberOfMessages, VisibilityTimeout);
         while (messages.length === 0 && clock.now() < until) {
           await waitForMessage(byUrl(input), until);
-          messages = take(byUrl(input), input);
+          messages = take(byUrl(input), clock.now(), MaxNumberOfMessages, VisibilityTimeout);
         }
         return messages.length === 0 ? {} : { Messages: messages.map((message) => asOutput(message, accountId)) };
       },
@@ -257,20 +201,3 @@ export function createSqs({
     },
   };
 }
-
-const md5 = (text: string) => createHash('md5').update(text).digest('hex');
-const seconds = (queue: Queue, attribute: string) => Number(queue.attributes[attribute]) * 1000;
-
-const asOutput = (message: Message, accountId: string) => ({
-  MessageId: message.messageId,
-  ReceiptHandle: message.receiptHandle,
-  MD5OfBody: md5(message.body),
-  Body: message.body,
-  Attributes: {
-    SenderId: accountId,
-    SentTimestamp: String(message.sentAt),
-    ApproximateReceiveCount: String(message.receives),
-    ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt),
-  },
-  ...(message.attributes && { MessageAttributes: message.attributes }),
-});

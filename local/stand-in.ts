@@ -34,16 +34,6 @@ const HOST = '127.0.0.1';
 /** The name that certificates and endpoints carry: AWS IoT wants SNI, which an address cannot give. */
 const TLS_HOST = 'localhost';
 
-/** The account itself: deploys the stack and makes the first user. Nobody can sign as it. */
-const ROOT: Identity = {
-  accessKeyId: 'ROOT',
-  secretAccessKey: '',
-  arn: `arn:aws:iam::${ACCOUNT_ID}:root`,
-  accountId: ACCOUNT_ID,
-  userId: ACCOUNT_ID,
-  context: {},
-};
-
 export interface Options {
   template: Template;
   /** Where `serverless package` left the function zips. */
@@ -149,7 +139,7 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
   address.aws = `http://${HOST}:${await listen(doors.aws, 'aws', ports.aws)}`;
   address.api = `http://${HOST}:${await listen(doors.api, 'api', ports.api)}`;
 
-  const admin = await createAdministrator(iam);
+  const admin = await createAdministrator(iam, identities.root);
   const { outputs: stackOutputs } = await bootStack({
     template,
     assets,
@@ -160,7 +150,8 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
       apigateway: httpApi,
     },
     customResources,
-    caller: ROOT,
+    // CloudFormation acts with the rights of whoever deploys.
+    caller: identities.root,
     invoke: (functionArn, payload) => functions.invoke({ functionArn, payload }),
   });
 
@@ -198,9 +189,9 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
 }
 
 /** The one identity that nothing in the stack makes; everything else is made through it. */
-async function createAdministrator(iam: Service): Promise<StandIn['admin']> {
+async function createAdministrator(iam: Service, root: Identity): Promise<StandIn['admin']> {
   const call = (operation: string, input: unknown) =>
-    iam.operations[operation]?.(input, { service: 'iam', operation, requestId: 'boot', caller: ROOT });
+    iam.operations[operation]?.(input, { service: 'iam', operation, requestId: 'boot', caller: root });
   const UserName = 'admin';
   await call('CreateUser', { UserName });
   await call('AttachUserPolicy', { UserName, PolicyArn: 'arn:aws:iam::aws:policy/AdministratorAccess' });

@@ -1,7 +1,8 @@
 import { AwsError } from '../error.ts';
 import type { Operation } from '../service.ts';
 import { checkIdentityPolicy, encodeDocument } from './documents.ts';
-import type { Holder, IdentityStore } from './identities.ts';
+import type { Holder } from './holders.ts';
+import type { IdentityStore } from './identities.ts';
 
 /** What roles and users share: names, tags, pages, and the policies they hold. */
 

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { AwsError } from '../error.ts';
 import { type Context, type Decision, evaluate, type PolicyDocument, parsePolicy } from '../policy.ts';
 import type { Need } from '../service.ts';
+import type { Holder, Role, User } from './holders.ts';
 import { accessKey } from './ids.ts';
 import { type ManagedPolicy, managedPolicies } from './managed-policies.ts';
 
@@ -46,39 +47,6 @@ export interface Identities {
   decide(identity: Identity, need: Need): Decision;
   /** Throws AwsError AccessDeniedException 403, in AWS's sentence, unless every need is allowed. */
   authorize(identity: Identity, needs: readonly Need[]): void;
-}
-
-/** What a role and a user have in common: policies of their own and policies lent to them. */
-export interface Holder {
-  arn: string;
-  path: string;
-  /** Epoch ms. */
-  createDate: number;
-  /** Policy name → document. */
-  inline: Map<string, string>;
-  /** ARNs of managed policies. */
-  attached: Set<string>;
-  tags: Map<string, string>;
-}
-
-export interface Role extends Holder {
-  roleName: string;
-  roleId: string;
-  trustPolicy: string;
-  description?: string;
-  maxSessionDuration: number;
-}
-
-export interface AccessKey {
-  accessKeyId: string;
-  secretAccessKey: string;
-  createDate: number;
-}
-
-export interface User extends Holder {
-  userName: string;
-  userId: string;
-  keys: Map<string, AccessKey>;
 }
 
 interface State {

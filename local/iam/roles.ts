@@ -14,7 +14,8 @@ import {
   tagList,
   tagMap,
 } from './entities.ts';
-import type { IdentityStore, Role } from './identities.ts';
+import type { Role } from './holders.ts';
+import type { IdentityStore } from './identities.ts';
 import { uniqueId } from './ids.ts';
 
 interface RoleInput {

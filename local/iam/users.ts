@@ -13,7 +13,8 @@ import {
   tagList,
   tagMap,
 } from './entities.ts';
-import type { IdentityStore, User } from './identities.ts';
+import type { User } from './holders.ts';
+import type { IdentityStore } from './identities.ts';
 import { accessKey, uniqueId } from './ids.ts';
 
 interface UserInput {

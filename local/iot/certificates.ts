@@ -26,10 +26,9 @@ export function certificateOperations({ registry, issuer, clock }: CertificateDe
     return { certificateArn, certificateId, certificatePem };
   };
 
-  const register = (certificatePem: unknown, status: unknown, setAsActive?: boolean) => {
+  const register = (certificatePem: unknown, status: unknown) => {
     const pem = checkText(certificatePem, 'certificatePem', CERTIFICATE_PEM);
-    const asked = setAsActive ? 'ACTIVE' : 'INACTIVE';
-    const wanted = status === undefined ? asked : checkOneOf(status, 'status', ['ACTIVE', 'INACTIVE'] as const);
+    const wanted = status === undefined ? 'INACTIVE' : checkOneOf(status, 'status', ['ACTIVE', 'INACTIVE'] as const);
     const certificateId = idOf(pem);
     const existing = registry.certificate(certificateId);
     if (existing) {
@@ -39,8 +38,10 @@ export function certificateOperations({ registry, issuer, clock }: CertificateDe
         existing.certificateArn,
       );
     }
-    const { certificateArn } = store({ certificatePem: pem, certificateId }, wanted === 'ACTIVE');
-    return { certificateArn, certificateId };
+    const certificate = newCertificate({ registry, clock }, { certificatePem: pem, certificateId }, wanted);
+    // CertificateDescription: "A certificate in SNI_ONLY mode is registered without an issuer CA."
+    registry.putCertificate({ ...certificate, certificateMode: 'SNI_ONLY' });
+    return { certificateArn: certificate.certificateArn, certificateId };
   };
 
   return {

@@ -38,6 +38,8 @@ export function createIotData({ registry, publish, disconnect }: IotDataDeps): S
         if (Buffer.byteLength(topic) > TOPIC.max || topic.split('/').length - 1 > TOPIC.slashes || /[+#]/.test(topic)) {
           throw invalid('Invalid topic');
         }
+        // IoT guide, "Reserved topics": what begins with $ is AWS IoT's own; only Basic Ingest lets others in.
+        if (topic.startsWith('$') && !topic.startsWith('$aws/rules/')) throw invalid(`The topic ${topic} is reserved`);
         if (payload.length > LARGEST_PAYLOAD) throw invalid('The payload is too large');
         if (retain) throw invalid('The stand-in keeps no retained messages.');
         publish(topic, Buffer.from(payload));

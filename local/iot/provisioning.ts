@@ -44,7 +44,7 @@ interface Options {
   faults: { meet(service: string, operation: string, resource?: string): Promise<{ loseAnswer: boolean }> };
 }
 
-/** An answer on `<topic>/rejected`. AWS publishes no list; these are the codes of aws-contract §1.2, clients go by the status. */
+/** An answer on `<topic>/rejected`. AWS publishes no list of codes: but for InvalidCertificateOwnershipToken they are our names, and clients go by the status. */
 class Rejection extends Error {
   override name = 'Rejection' as const;
   readonly statusCode: number;
@@ -130,19 +130,20 @@ export function createProvisioningDoor({ registry, issuer, provision, invokeHook
     if (!hook) return {};
     const claimCertificateId = principal.certificateId;
     const event = { claimCertificateId, certificateId, certificatePem, templateArn, clientId, parameters };
-    let answer: unknown;
     try {
-      answer = await within(HOOK_LIMIT_MS, invokeHook({ targetArn: hook.targetArn, templateArn, event }));
+      const answer = await within(HOOK_LIMIT_MS, invokeHook({ targetArn: hook.targetArn, templateArn, event }));
+      const { allowProvisioning, parameterOverrides = {} } = (answer ?? {}) as Record<string, unknown>;
+      if (allowProvisioning === true) {
+        const overrides = stringMap(parameterOverrides);
+        if (overrides) return overrides;
+        throw new Error('its parameterOverrides are no map of strings');
+      }
     } catch (error) {
       // AWS writes it to CloudWatch Logs: the device is told nothing of it.
       process.stderr.write(`provisioning hook: ${error instanceof Error ? error.message : String(error)}\n`);
-      throw denied('The pre-provisioning hook could not be run.');
     }
-    const { allowProvisioning, parameterOverrides = {} } = (answer ?? {}) as Record<string, unknown>;
-    if (allowProvisioning !== true) throw denied('The pre-provisioning hook did not allow it.');
-    const overrides = stringMap(parameterOverrides);
-    if (!overrides) throw denied('The parameterOverrides of the pre-provisioning hook are no map of strings.');
-    return overrides;
+    // One answer for a no, a crash and silence: "ACCESS_DENIED" (IoT guide, "Pre-provisioning hooks").
+    throw denied('The pre-provisioning hook did not allow it.');
   };
 
   /** The certificate a token stands for, as long as it does. */
@@ -207,7 +208,7 @@ function inputOf(format: Format, payload: Buffer): Record<string, unknown> {
 
 function usableTemplate(template: ProvisioningTemplate | undefined): ProvisioningTemplate {
   if (!template) throw new Rejection(404, 'ResourceNotFound', 'Provisioning template not found.');
-  // It is there and nobody may use it: of aws-contract §1.2's codes that is AccessDenied.
+  // It is there and nobody may use it: of our codes that is AccessDenied.
   if (!template.enabled) throw denied('The provisioning template is disabled.');
   if (template.type !== 'FLEET_PROVISIONING') {
     throw new Rejection(400, 'InvalidParameters', 'The provisioning template is not for fleet provisioning.');

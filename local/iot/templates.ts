@@ -51,7 +51,7 @@ export function templateOperations({ registry, issuer, clock, provision }: Templ
         templateArn: registry.arn(`provisioningtemplate/${templateName}`),
         ...(description !== undefined && { description }),
         type,
-        // The API names no default; a template that must work says `enabled` (aws-contract §2.1: unverified).
+        // The API names no default; a template that must work says `enabled` (unverified on AWS).
         enabled: input.enabled ?? false,
         provisioningRoleArn,
         ...(hook && { preProvisioningHook: hook }),

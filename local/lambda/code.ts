@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -11,12 +11,11 @@ export interface CodeStore {
   clear(): Promise<void>;
 }
 
-export function createCodeStore(): CodeStore {
-  let root: string | undefined;
+export function createCodeStore(root = join(tmpdir(), `firstlight-${randomUUID()}`)): CodeStore {
   return {
     async unpack(zip) {
       const codeSha256 = createHash('sha256').update(zip).digest('base64');
-      root ??= await mkdtemp(join(tmpdir(), 'firstlight-'));
+      await mkdir(root, { recursive: true });
       const codeDirectory = await mkdtemp(join(root, 'function-'));
       for (const [name, content] of Object.entries(entriesOf(zip))) {
         const file = join(codeDirectory, name);
@@ -28,8 +27,7 @@ export function createCodeStore(): CodeStore {
       return { codeDirectory, codeSha256, codeSize: zip.length };
     },
     async clear() {
-      if (root !== undefined) await rm(root, { recursive: true, force: true });
-      root = undefined;
+      await rm(root, { recursive: true, force: true });
     },
   };
 }

@@ -1,6 +1,6 @@
+/** A function as Lambda's answers show it. */
 import type { LambdaFunction } from './state.ts';
 
-/** A function as Lambda's answers show it. */
 export const concurrencyOf = ({ reservedConcurrency }: LambdaFunction) =>
   reservedConcurrency === undefined ? {} : { Concurrency: { ReservedConcurrentExecutions: reservedConcurrency } };
 

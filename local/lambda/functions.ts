@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import * as sdk from '@aws-sdk/client-lambda';
 import type { Clock } from '../clock.ts';
 import { AwsError } from '../error.ts';
@@ -50,15 +51,19 @@ export interface FunctionsOptions {
   sqs: { send(queueArn: string, body: string): unknown };
   /** Where the functions' AWS clients go: `AWS_ENDPOINT_URL`. */
   awsEndpoint: () => string;
+  /** What the functions write, and what Lambda says about them. */
   log?: (functionName: string, text: string) => void;
+  /** Where bundles are unpacked; gone after `close`. A temporary folder by default. */
+  codeRoot?: string;
+  /** So many workers for one function; beyond that an invocation waits for one (a desk is no region). */
   environmentsPerFunction?: number;
 }
 
 export function createFunctions(options: FunctionsOptions): Functions {
   const { clock, identities, region, accountId, sqs, awsEndpoint } = options;
-  const { log = () => {}, environmentsPerFunction = 20 } = options;
+  const { log = () => {}, environmentsPerFunction = Math.max(4, 2 * availableParallelism()) } = options;
   let functions = new Map<string, LambdaFunction>();
-  const code = createCodeStore();
+  const code = createCodeStore(options.codeRoot);
   const environments = createEnvironments({ clock, identities, region, awsEndpoint, log, environmentsPerFunction });
   const events = createEvents({
     clock,

@@ -115,6 +115,13 @@ export function operationsOn({
     DeleteFunction({ FunctionName }) {
       all().delete(find(FunctionName).functionName);
     },
+    async UpdateFunctionCode({ FunctionName, ZipFile }) {
+      const fn = find(FunctionName);
+      if (!ZipFile) throw invalid('Please provide a source for function code.');
+      Object.assign(fn, await code.unpack(ZipFile));
+      touch(fn);
+      return configurationOf(fn);
+    },
     UpdateFunctionConfiguration(input) {
       const fn = find(input.FunctionName);
       if (input.Environment?.Variables) fn.environment = input.Environment.Variables;

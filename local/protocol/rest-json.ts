@@ -36,7 +36,7 @@ export function restJson({
   const routes = operationsOf(schemas)
     .flatMap((operation): Route[] => {
       const [method, path] = operation.traits.http ?? [];
-      return method && path ? [{ ...operation, method, segments: path.split('?')[0]?.split('/') ?? [] }] : [];
+      return method && path ? [{ ...operation, method, segments: segmentsOf(path.split('?')[0] ?? '') }] : [];
     })
     .sort((a, b) => labels(a) - labels(b));
   const byName = new Map(routes.map((route) => [route.name, route]));
@@ -60,6 +60,7 @@ export function restJsonFailure(
   error: AwsError,
   requestId: string,
   errorMessageKey: 'message' | 'Message',
+  more: Record<string, string> = {},
 ): HttpAnswer {
   return {
     status: error.status,
@@ -68,15 +69,18 @@ export function restJsonFailure(
       'x-amzn-requestid': requestId,
       'x-amzn-errortype': error.code,
     },
-    body: JSON.stringify({ [errorMessageKey]: error.message, ...error.members }),
+    body: JSON.stringify({ [errorMessageKey]: error.message, ...error.members, ...more }),
   };
 }
+
+/** A closing slash means nothing: the AWS CLI sends Lambda's with it, the JS SDK without. */
+const segmentsOf = (path: string) => path.replace(/\/$/, '').split('/');
 
 /** Those with fewer labels first: `/things/search` before `/things/{thingName}`. */
 const labels = ({ segments }: Route) => segments.filter((segment) => segment.startsWith('{')).length;
 
 function route(routes: readonly Route[], { method, path }: HttpRequest) {
-  const sent = path.split('/');
+  const sent = segmentsOf(path);
   for (const operation of routes) {
     const labels = operation.method === method ? match(operation.segments, sent) : undefined;
     if (labels) return { operation, labels };

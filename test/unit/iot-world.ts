@@ -287,7 +287,7 @@ function claimStatements(arn: (resource: string) => string) {
   ];
 }
 
-/** One policy for all devices, as aws-contract §8.2 has it. */
+/** One policy for all devices, least privilege by policy variables. */
 function deviceStatements(arn: (resource: string) => string) {
   const own = '$' + '{iot:Connection.Thing.ThingName}';
   const attached = { Bool: { 'iot:Connection.Thing.IsAttached': ['true'] } };

@@ -11,6 +11,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createKinesisVideo } from '../../local/kinesisvideo/service.ts';
 import { createStreams } from '../../local/kinesisvideo/streams.ts';
+import type { Service } from '../../local/service.ts';
 import { ACCOUNT, type AwsDoor, openDoor, REGION } from './aws-door.ts';
 import { block, cluster, END_OF_FRAGMENT, footage, head, tag } from './matroska.ts';
 
@@ -22,18 +23,16 @@ interface Ack {
 }
 
 let door: AwsDoor;
+let service: Service;
 let kvs: KinesisVideoClient;
 let streamArn: string;
 
 beforeEach(async () => {
-  door = await openDoor(({ clock, faults, url }) =>
-    createKinesisVideo({
-      streams: createStreams({ clock, region: REGION, accountId: ACCOUNT }),
-      clock,
-      faults,
-      dataEndpoint: url,
-    }),
-  );
+  door = await openDoor(({ clock, faults, url }) => {
+    const streams = createStreams({ clock, region: REGION, accountId: ACCOUNT });
+    service = createKinesisVideo({ streams, clock, faults, dataEndpoint: url });
+    return service;
+  });
   kvs = new KinesisVideoClient(door.client);
   streamArn = await createStream('cam-1', 24);
 });
@@ -423,4 +422,17 @@ test('Expect: 100-continue is answered before the body', async () => {
   const [response] = (await answered) as [IncomingMessage];
   expect(response.statusCode).toBe(200);
   await once(response.resume(), 'end');
+});
+
+test('a reset ends what is open and forgets its fragments', async () => {
+  const snapshot = await service.snapshot();
+  const put = await putMedia();
+  put.client.write(Buffer.concat([head(), cluster(0), cluster(1000)]));
+  await put.ack();
+  await service.restore(snapshot);
+  await expect(put.rest()).rejects.toThrow();
+  expect((await listFragments()).Fragments).toEqual([]);
+  const again = await putMedia();
+  again.client.end(Buffer.concat([head(), cluster(0)]));
+  expect(types(await again.rest())).toBe('BUFFERING RECEIVED PERSISTED');
 });
