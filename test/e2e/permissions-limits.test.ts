@@ -1,0 +1,201 @@
+import { AssumeRoleCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { afterAll, expect, test } from 'vitest';
+import { awsClients } from '../aws-clients.ts';
+import { makeDeviceKey } from '../device-key.ts';
+import type { Keys } from '../http-api.ts';
+import { startLocalRun } from '../local-run.ts';
+import { withoutEachCondition, withoutEachDenial } from '../policy-cuts.ts';
+import { plainName, readStack } from '../stack-policies.ts';
+import { prepareCameras } from './walks/all.ts';
+import { credentialsOf } from './walks/camera.ts';
+import type { Mode } from './walks/claim.ts';
+import { prepareIntrusions } from './walks/intrusions.ts';
+import { allowedCalls, type Target } from './walks/probes.ts';
+
+/** The other side of least privilege: nobody may do more, and each safeguard keeps somebody out. */
+
+const PATIENCE_MS = 15_000;
+const SILENCE_MS = 1_500;
+
+const run = await startLocalRun();
+afterAll(() => run.stop());
+const { outputs } = run;
+const stack = await readStack(outputs);
+const { prefix } = stack;
+const { cameras, claimDoor } = await prepareCameras(outputs, prefix);
+const intrusions = await prepareIntrusions(outputs, prefix, cameras, claimDoor);
+const { certificateSigningRequest } = await makeDeviceKey();
+const { sts } = awsClients(outputs, outputs.personas.admin);
+
+const STREAM = ['DescribeStream', 'GetDataEndpoint', 'PutMedia', 'TagStream'].map((name) => `kinesisvideo:${name}`);
+
+const MAKING = [
+  'iot:AttachPolicy',
+  'iot:AttachThingPrincipal',
+  'iot:CreateCertificateFromCsr',
+  'iot:CreateThing',
+  'iot:DeleteCertificate',
+  'iot:DescribeCertificate',
+  'iot:DescribeThing',
+  'iot:UpdateCertificate',
+  'iot:UpdateThing',
+  'kinesisvideo:CreateStream',
+  'kinesisvideo:ListTagsForStream',
+];
+
+const PRESENCE = [
+  'dynamodb:GetItem devices',
+  'dynamodb:Query devices/index/place',
+  'dynamodb:UpdateItem devices',
+  'kinesisvideo:CreateStream',
+  'kinesisvideo:ListTagsForStream',
+];
+
+/** Of a hundred calls, those that each may make. */
+const FUNCTIONS: Record<string, string[]> = {
+  announceDevices: ['dynamodb:BatchGetItem devices', 'dynamodb:UpdateItem devices'],
+  claimOverHttps: [
+    'dynamodb:BatchGetItem claims',
+    'dynamodb:BatchGetItem devices',
+    'dynamodb:PutItem claims',
+    'dynamodb:UpdateItem claims',
+    'dynamodb:UpdateItem devices',
+    ...MAKING,
+  ],
+  connected: PRESENCE,
+  createClaimCertificate: [
+    'dynamodb:PutItem claim-certificates',
+    'iot:AttachPolicy',
+    'iot:CreateCertificateFromCsr',
+    'iot:CreateKeysAndCertificate',
+  ],
+  createProvisioningClaim: ['dynamodb:PutItem claim-certificates', 'iot:CreateProvisioningClaim'],
+  disableClaimCertificate: [
+    'dynamodb:Query devices/index/opened',
+    'dynamodb:UpdateItem claim-certificates',
+    'iot:DescribeCertificate',
+    'iot:DetachPolicy',
+    'iot:UpdateCertificate',
+  ],
+  endpoints: ['iot:DescribeEndpoint'],
+  getDevice: ['dynamodb:GetItem devices'],
+  listClaimCertificates: ['dynamodb:Query devices/index/opened', 'dynamodb:Scan claim-certificates'],
+  listClaims: ['dynamodb:GetItem devices', 'dynamodb:Query claims'],
+  onPresence: [...PRESENCE, 'sqs:SendMessage'],
+  openapi: [],
+  provisionDevice: [
+    'dynamodb:GetItem devices',
+    'dynamodb:PutItem claims',
+    'dynamodb:UpdateItem claims',
+    'dynamodb:UpdateItem devices',
+    'iot:CreateKeysAndCertificate',
+    ...MAKING,
+  ],
+  provisioningHook: [
+    'dynamodb:BatchGetItem claim-certificates',
+    'dynamodb:BatchGetItem devices',
+    'dynamodb:PutItem claims',
+    'dynamodb:UpdateItem claim-certificates',
+    'dynamodb:UpdateItem claims',
+    'dynamodb:UpdateItem devices',
+    'kinesisvideo:CreateStream',
+    'kinesisvideo:ListTagsForStream',
+  ],
+  reconcile: [
+    'dynamodb:GetItem devices',
+    'dynamodb:Query devices/index/due',
+    'dynamodb:UpdateItem devices',
+    'iot:DetachPolicy',
+    'iot:DetachThingPrincipal',
+    ...MAKING.filter((call) => call !== 'iot:CreateCertificateFromCsr'),
+  ],
+};
+
+const READS = [
+  'GET /devices/{serialNumber}',
+  'GET /devices/{serialNumber}/claims',
+  'GET /claim-certificates',
+  'GET /openapi.json',
+];
+const LINE = ['POST /devices', 'POST /devices/{serialNumber}/provision', 'POST /provisioning-claims'];
+
+const PERSONAS = {
+  factory: ['GET /devices/{serialNumber}', 'GET /openapi.json', ...LINE],
+  operator: [...READS, ...LINE, 'POST /claim-certificates', 'POST /claim-certificates/{certificateId}/disable'],
+  auditor: READS,
+};
+
+const targetOf = (mode: Mode): Target => {
+  const { thingName, certificateId, configuration } = cameras[mode];
+  return { prefix, thingName, certificateId, StreamName: configuration.streamName, certificateSigningRequest };
+};
+
+test('every function is looked at', () => {
+  expect([...stack.functionRoles.keys()].sort()).toEqual(Object.keys(FUNCTIONS).sort());
+});
+
+test.each(Object.entries(FUNCTIONS))('the role of %s may do no more than it needs', async (name, allowed) => {
+  expect(await allowedCalls(outputs, await assumeRoleOf(name), targetOf('thing-name'))).toEqual([...allowed].sort());
+});
+
+test.each(Object.entries(PERSONAS))('%s may call its routes and nothing of AWS', async (persona, allowed) => {
+  const keys = outputs.personas[persona as keyof typeof PERSONAS];
+  expect(await allowedCalls(outputs, keys, targetOf('thing-name'))).toEqual([...allowed].sort());
+});
+
+test.each(Object.entries(cameras))('a %s camera may use its own stream and no other', async (mode, camera) => {
+  const keys = await credentialsOf(outputs, camera);
+  expect(await allowedCalls(outputs, keys, targetOf(mode as Mode))).toEqual(['POST /connected', ...STREAM]);
+  for (const other of Object.keys(cameras)) {
+    if (other !== mode) expect(await allowedCalls(outputs, keys, targetOf(other as Mode))).toEqual(['POST /connected']);
+  }
+});
+
+/** One account and one API are all there is here: nobody could come from another one. */
+const isBeyondHere = (guard: string) =>
+  guard.endsWith('if aws:SourceAccount') ||
+  // Called by API Gateway, that is.
+  (guard.endsWith('permission: lambda:InvokeFunction if aws:SourceArn') &&
+    !/^(provisioningHook|onPresence) /.test(guard));
+
+/** Says in words what the resource says already: without a thing attached its variable is empty and matches nothing. */
+const isSaidTwice = (guard: string) => guard === 'device policy: iot:Connect if iot:Connection.Thing.IsAttached';
+
+const guards = stack.papers.flatMap((paper) =>
+  [...withoutEachCondition(paper.document), ...withoutEachDenial(paper.document)]
+    .map(({ piece, document }) => ({ guard: `${paper.name}: ${plainName(piece, stack)}`, paper, document }))
+    .filter(({ guard }) => !isBeyondHere(guard) && !isSaidTwice(guard)),
+);
+
+test('every safeguard has somebody whom it keeps out', () => {
+  expect(guards.map(({ guard }) => guard).sort()).toEqual(Object.keys(intrusions).sort());
+});
+
+test.each(guards)('kept out: $guard', async ({ guard, paper, document }) => {
+  const intrusion = intrusions[guard];
+  if (!intrusion) throw new Error(`nobody is kept out by ${guard}`);
+  await expect(intrusion.intrude(SILENCE_MS)).rejects.toThrow(intrusion.refused);
+  await paper.write(document);
+  try {
+    const intruded = intrusion.intrude(PATIENCE_MS);
+    if (intrusion.stoppedBy) await expect(intruded).rejects.toThrow(intrusion.stoppedBy);
+    else await intruded;
+  } finally {
+    await paper.write(paper.document);
+  }
+  await expect(intrusion.intrude(SILENCE_MS)).rejects.toThrow(intrusion.refused);
+});
+
+/** A function's credentials never leave it: its role is opened to the administrator for a moment. */
+async function assumeRoleOf(name: string): Promise<Keys> {
+  const trust = stack.papers.find((paper) => paper.name === `${name} trust`);
+  if (!trust) throw new Error(`${name} has no role`);
+  const { Arn = '' } = await sts.send(new GetCallerIdentityCommand({}));
+  const opened = { Effect: 'Allow' as const, Principal: { AWS: Arn }, Action: 'sts:AssumeRole' };
+  await trust.write({ ...trust.document, Statement: [...trust.document.Statement, opened] });
+  const RoleArn = `arn:aws:iam::${outputs.accountId}:role/${stack.functionRoles.get(name)}`;
+  const { Credentials } = await sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'limits' }));
+  await trust.write(trust.document);
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = Credentials ?? {};
+  return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+}
