@@ -4,6 +4,7 @@ import { claimSitting } from './claim.ts';
 import { connect } from './connect.ts';
 import { type Credentials, fetchCredentials, keepCredentials } from './credentials.ts';
 import { StepFailed } from './failure.ts';
+import { httpsClaim, sayConnected } from './https-claim.ts';
 import { type DeviceConfiguration, type Identity, openIdentity, type Place, readIfThere } from './identity.ts';
 import { ensureKey, publicKeySha256, readKey } from './keys.ts';
 import { readAnnexB } from './media.ts';
@@ -22,6 +23,8 @@ export interface CameraOptions {
   claimCertificatePath: string;
   claimPrivateKeyPath: string;
   templateName: string;
+  /** Firstlight's HTTP API: claim and show life over HTTPS, without MQTT and without a claim certificate. */
+  httpApi?: string | undefined;
   /** Kept until proof of life: a claim may have to be made again. */
   claimToken?: string | undefined;
   /** A key that the factory has put on the camera, elsewhere than in `directory`. */
@@ -69,15 +72,16 @@ export async function firstBoot(options: CameraOptions, tell: Tell): Promise<Fir
   const identity = openIdentity(options.directory, options.serialNumber, options.privateKeyPath);
   takeKey(identity, options, tell);
   const place = placeOf(identity) ?? (await claim(identity, options, tell));
-  const session = await showLife(identity, place, options, tell);
+  const session = options.httpApi === undefined ? await showLife(identity, place, options, tell) : undefined;
   try {
     const credentials = keysFor(identity, place, options, tell);
     await credentials();
+    if (options.httpApi !== undefined) await showLifeOverHttps(identity, place, credentials, options, tell);
     const acknowledgements = await filmTo(place.configuration.streamName, place, credentials, options, tell);
     const { certificatePath, privateKeyPath } = identity;
     return { ...place, certificatePath, privateKeyPath, acknowledgements };
   } finally {
-    await session.close();
+    await session?.close();
   }
 }
 
@@ -115,6 +119,11 @@ function takeKey(identity: Identity, options: CameraOptions, tell: Tell): void {
 }
 
 async function claim(identity: Identity, options: CameraOptions, tell: Tell): Promise<Place> {
+  if (options.httpApi !== undefined) {
+    const request = httpsOptions(options, options.httpApi);
+    await untilItWorks(() => httpsClaim(identity, request), options, tell);
+    return claimed(identity, tell);
+  }
   const sitting = {
     serialNumber: options.serialNumber,
     mqttEndpoint: options.mqttEndpoint,
@@ -132,6 +141,10 @@ async function claim(identity: Identity, options: CameraOptions, tell: Tell): Pr
     if (progress.stage === 'certificate') tell({ stage: 'certificate', certificateId: progress.certificateId });
   };
   await untilItWorks(() => claimSitting(identity, sitting, onStep), options, tell);
+  return claimed(identity, tell);
+}
+
+function claimed(identity: Identity, tell: Tell): Place {
   const place = placeOf(identity) as Place;
   tell({ stage: 'thing', thingName: place.thingName, configuration: place.configuration });
   return place;
@@ -146,6 +159,23 @@ async function showLife(identity: Identity, place: Place, options: CameraOptions
   const session = await untilItWorks(() => settling(place, () => connect(identity, place, door)), options, tell);
   tell({ stage: 'connected', clientId: place.thingName });
   return session;
+}
+
+async function showLifeOverHttps(
+  identity: Identity,
+  place: Place,
+  credentials: () => Promise<Credentials>,
+  options: CameraOptions & { httpApi?: string | undefined },
+  tell: Tell,
+): Promise<void> {
+  const request = httpsOptions(options, options.httpApi ?? '');
+  const say = async () => sayConnected(identity, place, await credentials(), request);
+  await untilItWorks(() => settling(place, say), options, tell);
+  tell({ stage: 'connected', clientId: place.thingName });
+}
+
+function httpsOptions({ serialNumber, claimToken, answerMs = 35_000 }: CameraOptions, httpApi: string) {
+  return { serialNumber, claimToken, answerMs, api: httpApi.replace(/\/+$/, '') };
 }
 
 function keysFor(identity: Identity, place: Place, options: CameraOptions, tell: Tell): () => Promise<Credentials> {

@@ -129,19 +129,24 @@ async function ask(session: Session, topic: string, question: object, options: C
     () => silence.reject(new StepFailed('again', `no answer on ${topic} within ${answerMs / 1000} s`)),
     answerMs,
   );
+  const brokeOff = lost.catch((error: StepFailed) => {
+    const hint = "if this goes on, the claim certificate's policy does not name exactly this topic";
+    throw new StepFailed(error.remedy, `${error.message}, asked on ${topic}: ${hint}`, { cause: error });
+  });
+  brokeOff.catch(() => {});
   const listen = (from: string, payload: Buffer) => replies.includes(from) && onReply([from, payload]);
   client.on('message', listen);
   try {
     // Subscribed before it asks: an answer that nobody listens for is gone.
     await Promise.race([
       client.subscribeAsync(replies, { qos: 1 }).catch(notAllowed('subscribe to', topic)),
-      lost,
+      brokeOff,
       silence.promise,
     ]);
     const payload = format === 'cbor' ? encode(question) : JSON.stringify(question);
     const sent = client.publishAsync(topic, payload, { qos: 1 }).catch(notAllowed('publish to', topic));
     const unsent = sent.then(() => new Promise<never>(() => {}));
-    const [from, answer] = await Promise.race([reply, unsent, lost, silence.promise]);
+    const [from, answer] = await Promise.race([reply, unsent, brokeOff, silence.promise]);
     const content = parse(answer, format, from);
     if (from.endsWith('/rejected')) throw rejection(content);
     return content;

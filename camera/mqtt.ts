@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import { StepFailed, unreachable } from './failure.ts';
 
@@ -60,7 +61,16 @@ export async function openSession(door: MqttDoor): Promise<Session> {
     client.end(true);
     throw error;
   }
-  return { client, lost: lost.promise, close: () => client.endAsync().catch(() => {}) };
+  return { client, lost: lost.promise, close: () => close(client, lost.promise) };
+}
+
+/** Says goodbye, unless the other side has hung up, and waits no longer than a moment for it. */
+async function close(client: MqttClient, lost: Promise<never>): Promise<void> {
+  const late = new AbortController();
+  const goodbye = client.endAsync().catch(() => {});
+  await Promise.race([goodbye, lost, sleep(1000, undefined, late)]).catch(() => {});
+  late.abort();
+  client.end(true);
 }
 
 /** `host:port` or `host`, as AWS gives it, into its parts. */

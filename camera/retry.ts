@@ -31,6 +31,9 @@ export interface Wait {
   waitMs: number;
 }
 
+/** A wait worth a line of its own, even if its reason is the same as before. */
+const longWaitMs = 5000;
+
 /** Does `step` until it works, its failure is final, or patience has run out. */
 export async function retrying<T>(
   step: () => Promise<T>,
@@ -39,6 +42,7 @@ export async function retrying<T>(
 ): Promise<T> {
   const start = performance.now();
   const failures = { again: 0, denied: 0 };
+  let told: string | undefined;
   for (;;) {
     try {
       return await step();
@@ -48,7 +52,8 @@ export async function retrying<T>(
       if (denied && !persistWhenDenied) throw error;
       const waitMs = denied ? backOff(failures.denied++, slow) : backOff(failures.again++, quick);
       if (!denied && performance.now() - start + waitMs > patienceMs) throw error;
-      onWait({ reason: error.message, waitMs });
+      if (error.message !== told || waitMs >= longWaitMs) onWait({ reason: error.message, waitMs });
+      told = error.message;
       await sleep(waitMs);
     }
   }

@@ -3,16 +3,21 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { Credentials } from './credentials.ts';
 
 /**
- * AWS Signature Version 4 for Kinesis Video Streams. Without `body` the payload counts as empty, which is how PutMedia
+ * AWS Signature Version 4, for Kinesis Video Streams if nothing else is said. Without `body` the payload counts as empty, which is how PutMedia
  * is signed: its body is still being filmed.
  */
 export async function signedHeaders(
   url: URL,
   headers: Record<string, string>,
-  { region, credentials, body }: { region: string; credentials: Credentials; body?: string },
+  {
+    region,
+    credentials,
+    body,
+    service = 'kinesisvideo',
+  }: { region: string; credentials: Credentials; body?: string; service?: string },
 ): Promise<Record<string, string>> {
   const signer = new SignatureV4({
-    service: 'kinesisvideo',
+    service,
     region,
     credentials: {
       accessKeyId: credentials.accessKeyId,

@@ -15,6 +15,6 @@ const ports = {
 const policy = env.text('CLAIM_POLICY');
 
 export const handler = http(async (request) => {
-  const order = readClaimCertificateOrder(request.json());
+  const order = readClaimCertificateOrder(request.jsonIfAny());
   return { status: 201, body: await createClaimCertificate(order, request.caller, ports, policy) };
 });

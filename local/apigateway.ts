@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { answerOf, eventOf, type FunctionAnswer } from './apigateway-event.ts';
+import { type Bucket, bucketsOf, isWithin } from './apigateway-throttle.ts';
 import type { Clock } from './clock.ts';
 import { AwsError } from './error.ts';
 import type { Identities, Identity } from './iam/identities.ts';
@@ -35,6 +36,8 @@ interface Route {
 interface State {
   apiId?: string;
   isDeployed: boolean;
+  /** By route key; routes that the stage sets no throttle for have none here. */
+  throttles: Map<string, Bucket>;
   integrations: Map<string, Integration>;
   routes: Map<string, Route>;
 }
@@ -58,13 +61,16 @@ export function createHttpApi({
   /** Where the listener answers: the API's `ApiEndpoint`. */
   endpoint: () => string;
 }): HttpApi {
-  let state: State = { isDeployed: false, integrations: new Map(), routes: new Map() };
+  let state: State = { isDeployed: false, throttles: new Map(), integrations: new Map(), routes: new Map() };
 
   async function answer(request: IncomingMessage): Promise<FunctionAnswer> {
     const { method = 'GET', url = '/', headers } = request;
     const [path = '/', query = ''] = splitUrl(url);
     const found = state.isDeployed ? routeFor(state.routes.values(), method, path) : undefined;
     if (!found) return message(404, 'Not Found');
+
+    // Developer Guide, "Throttle requests to your HTTP APIs": 429, before anybody is asked who they are.
+    if (!isWithin(state.throttles.get(found.route.routeKey), clock.now())) return message(429, 'Too Many Requests');
 
     const body = await readBody(request, LARGEST_BODY);
     const head: HttpRequest = { method, path, query, headers, body };
@@ -150,8 +156,10 @@ export function createHttpApi({
         state.apiId = shortId(Name);
         return { ApiId: state.apiId, ApiEndpoint: endpoint() };
       },
-      CreateStage({ StageName }) {
+      CreateStage({ StageName, RouteSettings = {} }) {
         if (StageName !== '$default') throw new Error('the stand-in serves the stage $default');
+        const routeKeys = [...state.routes.values()].map(({ routeKey }) => routeKey);
+        state.throttles = bucketsOf(RouteSettings, routeKeys, clock.now());
         state.isDeployed = true;
       },
       CreateIntegration({ IntegrationType, IntegrationUri, PayloadFormatVersion, TimeoutInMillis = 30_000 }) {

@@ -20,6 +20,7 @@ export interface Fault {
 
 export interface Faults {
   set(faults: readonly Fault[], quotas: boolean): void;
+  /** Of all that was set nothing is left; calls that are being delayed fail. */
   clear(): void;
   /**
    * Asked once a call: waits, throws AwsError, or says what shall become of it. `kill`: its caller ends before the work is done;
@@ -34,6 +35,8 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
   let active: { fault: Fault; seen: number }[] = [];
   let quotas = false;
   let buckets = new Map() as Buckets;
+  /** What is held up when all faults are taken away fails: it must not wake up in another world. */
+  let held = new AbortController();
 
   const strikes = (service: string, operation: string) =>
     active.flatMap((entry) => {
@@ -52,10 +55,18 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
     },
     clear() {
       this.set([], false);
+      held.abort();
+      held = new AbortController();
     },
     async meet(service, operation, resource) {
       const struck = strikes(service, operation);
-      for (const { kind, ms } of struck) if (kind === 'delay') await sleep(ms ?? 0);
+      const { signal } = held;
+      for (const { kind, ms } of struck) {
+        if (kind !== 'delay') continue;
+        await sleep(ms ?? 0, undefined, { signal }).catch(() => {
+          throw outage(service);
+        });
+      }
       if (struck.some(({ kind }) => kind === 'kill')) return { kill: true, loseAnswer: false };
       for (const { kind } of struck) {
         if (kind === 'throttle') throw throttle(service);

@@ -4,8 +4,10 @@ import { createHttpApi } from './apigateway.ts';
 import { createClock } from './clock.ts';
 import { bootStack, type Template } from './cloudformation/boot.ts';
 import { createCustomResources } from './cloudformation/custom.ts';
+import { createCloudFormation, type Stack } from './cloudformation/service.ts';
 import { createDoor } from './door.ts';
 import { createDynamoDb } from './dynamodb.ts';
+import { AwsError } from './error.ts';
 import { createFaults } from './faults.ts';
 import { createIam } from './iam/iam.ts';
 import { createIdentities, type Identity } from './iam/identities.ts';
@@ -14,7 +16,7 @@ import { createBroker } from './iot/broker.ts';
 import { createControlPlane } from './iot/control-plane.ts';
 import { createCredentialProvider } from './iot/credentials.ts';
 import { createIotData } from './iot/data.ts';
-import { createIssuer } from './iot/issuer.ts';
+import { createIssuer, type Issuer } from './iot/issuer.ts';
 import { createProvision } from './iot/provision.ts';
 import { createProvisioningDoor } from './iot/provisioning.ts';
 import { createRegistry } from './iot/registry.ts';
@@ -79,7 +81,9 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
   const httpApi = createHttpApi({ identities, functions, clock, ...account, endpoint: () => address.api });
 
   const registry = createRegistry({ clock, ...account });
-  const issuer = await createIssuer({ clock });
+  /** Counts the resets. */
+  let world = 0;
+  const issuer = ofOneWorld(await createIssuer({ clock }), () => world);
   const tls = await issuer.serverCertificate([TLS_HOST, HOST, '::1']);
   const provision = createProvision({ registry, identities, clock, issuer });
   const byIot = (sourceArn: string) => ({ service: 'iot.amazonaws.com', sourceArn, sourceAccount: ACCOUNT_ID });
@@ -107,6 +111,9 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
   const iot = createControlPlane({ registry, issuer, clock, endpoints, provision });
   const iotdata = createIotData({ registry, publish: broker.publish, disconnect: broker.disconnect });
 
+  let stack: Stack | undefined;
+  const cloudformation = createCloudFormation({ ...account, stack: () => stack });
+
   // Functions first: at a reset they stop before anything that they could still write to is put back.
   const services: Service[] = [
     functions.service,
@@ -117,6 +124,7 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
     dynamodb,
     kinesisvideo,
     sqs,
+    cloudformation,
   ];
   const customResources = createCustomResources({ endpoint: awsEndpoint });
   let restore = async () => {};
@@ -140,7 +148,8 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
   address.api = `http://${HOST}:${await listen(doors.api, 'api', ports.api)}`;
 
   const admin = await createAdministrator(iam, identities.root);
-  const { outputs: stackOutputs } = await bootStack({
+  const createdAt = new Date(clock.now());
+  const booted = await bootStack({
     template,
     assets,
     stackName,
@@ -154,6 +163,20 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
     caller: identities.root,
     invoke: (functionArn, payload) => functions.invoke({ functionArn, payload }),
   });
+  const stackOutputs = booted.outputs;
+  stack = {
+    stackName,
+    stackId: booted.stackId,
+    createdAt,
+    ...(template.Description !== undefined && { description: template.Description }),
+    outputs: Object.entries(stackOutputs).map(([name, value]) => {
+      const description = template.Outputs?.[name]?.Description;
+      return { name, value, ...(description !== undefined && { description }) };
+    }),
+    resources: Object.entries(booted.physicalIds).map(([logicalId, physicalId]) => {
+      return { logicalId, physicalId, type: template.Resources[logicalId]?.Type ?? '' };
+    }),
+  };
 
   return {
     ...account,
@@ -169,6 +192,7 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
       const remembered = [...services, httpApi].map((one) => ({ one, snapshot: one.snapshot() }));
       const snapshots = await Promise.all(remembered.map(({ snapshot }) => snapshot));
       restore = async () => {
+        world += 1;
         faults.clear();
         broker.closeAll();
         clock.reset();
@@ -186,6 +210,19 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
       await functions.close();
     },
   };
+}
+
+/** Keys take time to make: a certificate that was asked for before a reset must not come up after it. */
+function ofOneWorld(issuer: Issuer, world: () => number): Issuer {
+  const within =
+    <Given extends unknown[], Issued>(issue: (...given: Given) => Promise<Issued>) =>
+    async (...given: Given): Promise<Issued> => {
+      const born = world();
+      const issued = await issue(...given);
+      if (born !== world()) throw new AwsError('InternalFailureException', 500, 'The stand-in was reset.');
+      return issued;
+    };
+  return { ...issuer, fromCsr: within(issuer.fromCsr), withNewKeys: within(issuer.withNewKeys) };
 }
 
 /** The one identity that nothing in the stack makes; everything else is made through it. */

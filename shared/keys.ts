@@ -15,7 +15,9 @@ export const proveClaimToken = (
   expectedSha256: string | undefined,
 ): 'none' | 'right' | 'wrong' => {
   if (!token) return 'none';
-  const expected = expectedSha256 === undefined ? undefined : Buffer.from(expectedSha256, 'hex');
   const given = sha256(token);
-  return expected?.length === given.length && timingSafeEqual(given, expected) ? 'right' : 'wrong';
+  const expected = expectedSha256 === undefined ? undefined : Buffer.from(expectedSha256, 'hex');
+  const isKept = expected?.length === given.length;
+  // Compared also where there is nothing to compare with, so that it takes as long.
+  return timingSafeEqual(given, isKept ? expected : Buffer.alloc(given.length)) && isKept ? 'right' : 'wrong';
 };

@@ -15,8 +15,9 @@ interface TemplateResource {
 
 /** What `serverless package` compiles. */
 export interface Template {
+  Description?: string;
   Resources: Record<string, TemplateResource>;
-  Outputs?: Record<string, { Value: unknown }>;
+  Outputs?: Record<string, { Value: unknown; Description?: string }>;
 }
 
 /** Sections that change what is made; a template that uses one of them is not understood. Metadata and Description change nothing. */
@@ -43,7 +44,7 @@ export interface BootOptions {
 /** Makes every resource of a compiled template in the order of its dependencies. Throws Error, in words, at the first it does not understand. */
 export async function bootStack(
   options: BootOptions,
-): Promise<{ outputs: Record<string, string>; physicalIds: Record<string, string> }> {
+): Promise<{ stackId: string; outputs: Record<string, string>; physicalIds: Record<string, string> }> {
   const { template, stackName, region, accountId } = options;
   for (const section of UNKNOWN_SECTIONS) {
     if (section in template) throw new Error(`The stand-in does not know the template section ${section}.`);
@@ -72,7 +73,7 @@ export async function bootStack(
     }
   }
   const outputs = Object.entries(template.Outputs ?? {}).map(([name, { Value }]) => [name, resolve(Value, scope)]);
-  return { outputs: Object.fromEntries(outputs), physicalIds: Object.fromEntries(scope.physicalIds) };
+  return { stackId, outputs: Object.fromEntries(outputs), physicalIds: Object.fromEntries(scope.physicalIds) };
 }
 
 async function make(

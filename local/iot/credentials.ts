@@ -87,6 +87,9 @@ export function createCredentialProvider({ registry, identities, tls, clock, fau
     { cert: tls.cert, key: tls.key, requestCert: true, rejectUnauthorized: false },
     (request, response) => {
       request.on('error', () => {}); // the client went away
+      // Cameras set their own clock by it, so it is the stand-in's time and not the machine's.
+      response.sendDate = false;
+      response.setHeader('date', new Date(clock.now()).toUTCString());
       request.resume();
       serve(request, response).catch((error) => {
         if (!(error instanceof AwsError)) {

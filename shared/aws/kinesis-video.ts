@@ -11,19 +11,21 @@ const deviceTag = 'firstlight:device';
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
-/** A throttle, a time-out, a lost answer or a fault of AWS: nobody knows whether the stream is there. A denial is none of these. */
-const isLate = (error: unknown): boolean => {
-  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
-  return (
-    status === undefined ||
-    status === 429 ||
-    status >= 500 ||
-    ['ClientLimitExceededException', 'ThrottlingException', 'TooManyRequestsException'].includes(nameOf(error))
-  );
-};
+const isThrottle = (error: unknown): boolean =>
+  statusOf(error) === 429 ||
+  ['ClientLimitExceededException', 'ThrottlingException', 'TooManyRequestsException'].includes(nameOf(error));
 
-/** Streams of the devices in one registry, told from any other by their tags. */
-export const streamsOf = (registry: string, retentionHours: number) => ({
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+
+/** A time-out, a lost answer or a fault of AWS: nobody knows whether the stream is there. A denial is none of these. */
+const isLate = (error: unknown): boolean => (statusOf(error) ?? 500) >= 500;
+
+/**
+ * Streams of the devices in one registry, told from any other by their tags. With `throttles: 'thrown'` somebody has the time
+ * to ask again; else a stream that AWS is too busy for is late.
+ */
+export const streamsOf = (registry: string, retentionHours: number, throttles: 'late' | 'thrown' = 'late') => ({
   async make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'> {
     try {
       await kinesisVideo.send(
@@ -37,7 +39,7 @@ export const streamsOf = (registry: string, retentionHours: number) => ({
     } catch (error) {
       if (nameOf(error) === 'ResourceInUseException') return 'exists';
       if (nameOf(error) === 'AccountStreamLimitExceededException') return 'limit';
-      if (isLate(error)) return 'late';
+      if (isThrottle(error) ? throttles === 'late' : isLate(error)) return 'late';
       throw error;
     }
   },

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { limits } from './limits.ts';
 import { batchName } from './manifest.ts';
 
 export const claimWindow = z
@@ -13,7 +14,7 @@ export const claimWindow = z
 export const certificateSigningRequest = z
   .string()
   .check(
-    z.maxLength(8192),
+    z.maxLength(limits.certificateSigningRequest),
     z.regex(/^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----/, 'must be a certificate signing request in PEM'),
   );
 

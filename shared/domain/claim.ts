@@ -12,8 +12,14 @@ import { leave, openStreams } from './stream.ts';
 /** The shared bootstrap certificate of a batch. Without a batch it admits devices of any batch. */
 export type ClaimCertificate = {
   certificateId: string;
+  /** Absent: `batch`. An `installer`'s is one of CreateProvisioningClaim, which AWS ends after five minutes. */
+  kind?: 'batch' | 'installer';
   batch?: string;
   disabledAt?: string;
+  disabledBy?: string;
+  /** Claims refused through it. */
+  refused?: number;
+  lastRefusedAt?: string;
   claimWindow?: { from?: string | undefined; until?: string | undefined };
   createdAt: string;
   createdBy: string;
@@ -39,7 +45,9 @@ export type ClaimRefusal =
   | 'too-many-certificates'
   | 'raced'
   | 'stream-taken'
-  | 'stream-limit';
+  | 'stream-limit'
+  | 'thing-taken'
+  | 'too-many-tokens';
 
 /** One attempt of a device to take its identity. `token` says what the token it sent proved. */
 export type ClaimAttempt = {
@@ -50,6 +58,8 @@ export type ClaimAttempt = {
   token: 'none' | 'right' | 'wrong';
   claimCertificateId?: string;
   clientId?: string;
+  /** Who vouches for it, at the line's door. */
+  by?: string;
 };
 
 export type ClaimSettings = {
@@ -83,6 +93,7 @@ const admit = (
   attempt: ClaimAttempt,
 ): Assurance | { reason: ClaimRefusal; contested: boolean } => {
   if (device.publicKeySha256 !== undefined) return 'pinned-key';
+  if (attempt.door === 'line') return 'line';
   const sameKey = holdsKey(device, attempt.publicKeySha256);
   if (device.claimTokenSha256 !== undefined && !sameKey) {
     if (attempt.token === 'none') return { reason: 'token-missing', contested: false };
@@ -98,6 +109,8 @@ const admit = (
 /** Whether a device that has an identity already may take a new one; the reason if not. */
 const yields = (device: Device, assurance: Assurance, attempt: ClaimAttempt, settings: ClaimSettings) => {
   const sameKey = holdsKey(device, attempt.publicKeySha256) || assurance === 'pinned-key';
+  // Until a camera has shown life the line may make it anew; after that only a camera's own key says that it is the one.
+  if (attempt.door === 'line') return device.status === 'claimed' || sameKey ? undefined : 'already-claimed';
   if (device.status === 'claimed') return sameKey || assurance === 'claim-token' ? undefined : 'already-claimed';
   const policy =
     device.reprovisioning ?? settings.reprovisioning ?? (device.publicKeySha256 === undefined ? 'approve' : 'same-key');
@@ -115,7 +128,7 @@ const yields = (device: Device, assurance: Assurance, attempt: ClaimAttempt, set
 
 const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, now: Date): Device => {
   const at = now.toISOString();
-  const { serialNumber: _, token: __, ...rest } = attempt;
+  const { serialNumber: _, token: __, by, ...rest } = attempt;
   const claim: GrantedClaim = { assurance, ...rest };
   // The same key tried again: its earlier certificates may be the one it holds. Another key: they are nobody's now.
   // What an active camera holds stays until the new one has shown life (make before break).
@@ -134,8 +147,9 @@ const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, no
       claimedAt: device.claimedAt ?? at,
       certificates: [...device.certificates.map((one) => (stays(one) ? one : leave(one, at))), certificate],
       streams: openStreams(device, attempt.certificateId, at),
+      ...(attempt.claimCertificateId && { openedBy: attempt.claimCertificateId, openedAt: at }),
     },
-    { at, by: `certificate:${attempt.claimCertificateId ?? attempt.certificateId}`, what: 'claimed', claim },
+    { at, by: by ?? `certificate:${attempt.claimCertificateId ?? attempt.certificateId}`, what: 'claimed', claim },
   );
 };
 
@@ -160,7 +174,8 @@ export const decideClaim = (
   now: Date,
   settings: ClaimSettings,
 ): ClaimDecision => {
-  if (!known && !settings.openClaims) return refuse('unknown-serial');
+  // Open claims are a matter of the claim certificate; the other doors have none.
+  if (!known && !(settings.openClaims && attempt.door === 'mqtt')) return refuse('unknown-serial');
   const device = known ?? unannounced(attempt, now);
   if (device.status === 'suspended' || device.status === 'retired') return refuse(device.status);
 
@@ -191,12 +206,19 @@ export const decideClaim = (
 
 /** Takes back a grant whose answer was never a yes: the certificate has no power, so the device is as it was. */
 export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal, now: Date): Device => {
-  const { status, certificates, streams, claimedAt } = before;
-  const { claimedAt: _, ...rest } = granted;
+  const { status, certificates, streams, claimedAt, openedBy, openedAt } = before;
+  const { claimedAt: _, openedBy: __, openedAt: ___, ...rest } = granted;
   const entry = { at: now.toISOString(), by: 'function:provisioning-hook', what: 'claim-withdrawn' as const, why };
   return changed(
     { ...rest, history: before.history },
-    { status, certificates, streams, ...(claimedAt && { claimedAt }) },
+    {
+      status,
+      certificates,
+      streams,
+      ...(claimedAt && { claimedAt }),
+      ...(openedBy && { openedBy }),
+      ...(openedAt && { openedAt }),
+    },
     entry,
   );
 };

@@ -20,6 +20,8 @@ export type DeviceCertificate = {
   state: 'allowed' | 'current' | 'leaving';
   /** Since when it is in this state. */
   since: string;
+  /** When AWS last said that an `allowed` one is there and active, long after its claim. */
+  seenAt?: string;
 };
 
 /**
@@ -34,8 +36,18 @@ export type DeviceStream = {
   channel?: string;
 };
 
-/** How a claim proved that it may be granted. */
-export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'allow-list' | 'open';
+/** How a claim proved that it may be granted; `line`: a caller of our own API vouches for it. */
+export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'allow-list' | 'open' | 'line';
+
+/** What is being made for a device over HTTP: noted before the first thing is made, gone when the last one is. */
+export type Making = {
+  door: Door;
+  since: string;
+  /** Absent where AWS makes the key: nobody but the caller ever sees it, so nobody else can finish. */
+  publicKeySha256?: string;
+  /** As soon as AWS has issued it. */
+  certificateId?: string;
+};
 
 export type GrantedClaim = {
   assurance: Assurance;
@@ -50,7 +62,17 @@ export type HistoryEntry = {
   at: string;
   /** An IAM principal, `function:<name>` or `certificate:<id>`. */
   by: string;
-  what: 'announced' | 'updated' | 'claimed' | 'claim-withdrawn' | 'shown-life' | 'streams-finished';
+  what:
+    | 'announced'
+    | 'updated'
+    | 'making'
+    | 'made'
+    | 'making-undone'
+    | 'claimed'
+    | 'claim-withdrawn'
+    | 'certificates-removed'
+    | 'shown-life'
+    | 'streams-finished';
   why?: string;
   claim?: GrantedClaim;
 };
@@ -74,6 +96,10 @@ export type Device = {
   registeredAt: string;
   claimedAt?: string;
   activeAt?: string;
+  /** The claim certificate that its newest claim came with, and when it was granted. */
+  openedBy?: string;
+  openedAt?: string;
+  making?: Making;
   certificates: DeviceCertificate[];
   streams: DeviceStream[];
   /** When `reconcile` must look at it; absent if nothing is unfinished. */
@@ -90,16 +116,33 @@ const longestHistory = 40;
 /** AWS deletes a certificate that was not registered within an hour of its issue; twice that is safe to judge a claim dead. */
 const unfinishedClaimHours = 2;
 
+/** A certificate that AWS has, but that no camera has shown: asked for again so often. */
+const silentClaimHours = 24;
+
+/** Well past the life of any function that could still be at it. */
+const unfinishedMakingHours = 1 / 12;
+
 const plusHours = (instant: string, hours: number): string =>
   new Date(Date.parse(instant) + hours * 3_600_000).toISOString();
 
+/** Since when what is being made waits for somebody to finish or undo it. */
+export const makingDueAt = ({ since }: Making): string => plusHours(since, unfinishedMakingHours);
+
+/** When AWS is to be asked whether a claim that nobody shows is alive; a device with several asks with the newest. */
+export const claimDueAt = ({ certificates }: Device): string | undefined =>
+  certificates
+    .filter(({ state }) => state === 'allowed')
+    .map(({ since, seenAt }) => (seenAt ? plusHours(seenAt, silentClaimHours) : plusHours(since, unfinishedClaimHours)))
+    .sort()
+    .at(-1);
+
 const dueAt = (device: Device): string | undefined => {
-  const allowed = device.certificates.filter(({ state }) => state === 'allowed').map(({ since }) => since);
-  const newest = allowed.sort().at(-1);
+  const claimDue = claimDueAt(device);
   return [
     ...device.certificates.filter(({ state }) => state === 'leaving').map(({ since }) => since),
     ...device.streams.filter(({ state }) => state === 'pending').map(({ since }) => since),
-    ...(newest ? [plusHours(newest, unfinishedClaimHours)] : []),
+    ...(device.making ? [makingDueAt(device.making)] : []),
+    ...(claimDue ? [claimDue] : []),
   ].sort()[0];
 };
 

@@ -11,6 +11,14 @@ export type FailureCode =
   | 'certificate-superseded'
   | 'device-suspended'
   | 'device-retired'
+  | 'device-active'
+  | 'key-mismatch'
+  | 'stream-taken'
+  | 'stream-limit'
+  | 'thing-taken'
+  | 'too-many-certificates'
+  | 'claim-certificate-not-found'
+  | 'denied'
   | 'version-conflict'
   | 'busy';
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { changed, type Device, streamModes } from './device.ts';
+import { limits } from './limits.ts';
 import { serialNumberProblem } from './serial-number.ts';
 
 export const serialNumber = z.string().check((checked) => {
@@ -25,9 +26,9 @@ export const publicKeySha256 = z
 const bitsOf = (token: string): number => token.length * (/^([0-9a-f]*|[0-9A-F]*)$/.test(token) ? 4 : 6);
 
 export const claimToken = z.string().check(
-  z.maxLength(256),
+  z.maxLength(limits.claimToken),
   z.regex(/^[A-Za-z0-9._~+/=-]*$/, 'must be of A-Z a-z 0-9 . _ ~ + / = -'),
-  z.refine((token) => bitsOf(token) >= 128, {
+  z.refine((token) => bitsOf(token) >= limits.claimTokenBits, {
     error: 'must hold 128 random bits or more: 32 hex digits, or 22 letters and digits',
   }),
 );
@@ -35,19 +36,22 @@ export const claimToken = z.string().check(
 const channels = z
   .array(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 of A-Z a-z 0-9 _ -')))
   .check(
-    z.maxLength(8),
+    z.maxLength(limits.channels),
     z.refine((names) => new Set(names).size === names.length, { error: 'must not name a channel twice' }),
   );
 
 const attributes = z
-  .record(z.string().check(z.minLength(1), z.maxLength(64)), z.string().check(z.maxLength(256)))
-  .check(z.refine((record) => Object.keys(record).length <= 20, { error: 'must not be more than 20' }));
+  .record(
+    z.string().check(z.minLength(1), z.maxLength(limits.attributeName)),
+    z.string().check(z.maxLength(limits.attributeValue)),
+  )
+  .check(z.refine((record) => Object.keys(record).length <= limits.attributes, { error: 'must not be more than 20' }));
 
 /** One row of a manifest: a device as its factory announces it. */
 export const announcement = z
   .strictObject({
     serialNumber,
-    model: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
+    model: z.optional(z.string().check(z.minLength(1), z.maxLength(limits.model))),
     batch: z.optional(batchName),
     publicKeySha256: z.optional(publicKeySha256),
     claimToken: z.optional(claimToken),
@@ -66,7 +70,7 @@ export type Announcement = z.infer<typeof announcement>;
 
 /** The envelope only: rows are read one by one, so that a bad one never stops the good ones. */
 export const manifestPage = z.strictObject({
-  devices: z.array(z.unknown()).check(z.minLength(1), z.maxLength(100)),
+  devices: z.array(z.unknown()).check(z.minLength(1), z.maxLength(limits.rows)),
   dryRun: z.optional(z.boolean()),
 });
 

@@ -7,7 +7,8 @@ export type RefusedClaim = {
   at: string;
   door: Door;
   reason: ClaimRefusal;
-  certificateId: string;
+  /** Absent where a claim was refused before a certificate was made for it. */
+  certificateId?: string;
   publicKeySha256?: string;
   claimCertificateId?: string;
   clientId?: string;
@@ -22,15 +23,15 @@ export type ShownClaim = {
   door: Door;
   outcome: 'granted' | 'refused';
   reason: Assurance | ClaimRefusal;
-  certificateId: string;
+  certificateId?: string;
   publicKeySha256?: string;
   claimCertificateId?: string;
   clientId?: string;
 };
 
-/** Orders claims by time; the certificate tells two of one instant apart, and makes a repeated write the same item. */
-export const claimKey = (claim: { at: string; certificateId: string }): string =>
-  `${claim.at}#${claim.certificateId.slice(0, 16)}`;
+/** Orders claims by time; certificate or key tells two of one instant apart, and makes a repeated write the same item. */
+export const claimKey = (claim: { at: string; certificateId?: string; publicKeySha256?: string }): string =>
+  `${claim.at}#${(claim.certificateId ?? claim.publicKeySha256 ?? '').slice(0, 16)}`;
 
 export const shownRefusal = ({ serialNumber: _, ...claim }: RefusedClaim): ShownClaim => ({
   claimId: claimKey(claim),

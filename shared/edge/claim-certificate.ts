@@ -1,4 +1,12 @@
+import * as z from 'zod/mini';
 import { type ClaimCertificateOrder, claimCertificateOrder } from '../domain/claim-certificate.ts';
-import { parse } from './http.ts';
+import { disableRequest, provisioningClaimRequest } from './contract/claim-certificate.ts';
+import { certificateId } from './contract/device.ts';
+import { type HttpRequest, parse } from './http.ts';
 
 export const readClaimCertificateOrder = (body: unknown): ClaimCertificateOrder => parse(claimCertificateOrder, body);
+export const readDisabling = (body: unknown) => parse(disableRequest, body);
+export const readProvisioningClaim = (body: unknown) => parse(provisioningClaimRequest, body);
+
+export const readCertificateId = ({ path }: HttpRequest): string =>
+  parse(z.object({ certificateId }), { certificateId: path.certificateId }).certificateId;

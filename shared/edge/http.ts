@@ -2,13 +2,11 @@ import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import * as z from 'zod/mini';
 import { Failure } from '../domain/failure.ts';
+import { limits } from '../domain/limits.ts';
 import { serialNumber } from '../domain/manifest.ts';
 import { flawsOf } from './flaws.ts';
 import { logError } from './log.ts';
 import { problemOf } from './problem.ts';
-
-/** API Gateway takes 10 MB and Lambda 6; a page of 100 devices needs far less. */
-const mostBytes = 1_000_000;
 
 export type HttpRequest = {
   /** The IAM principal that signed the request. */
@@ -17,9 +15,14 @@ export type HttpRequest = {
   path: Record<string, string | undefined>;
   /** The body, parsed as JSON; a `Failure` if it is none. */
   json(): unknown;
+  /** The same, where a body may be left out: an empty object then. */
+  jsonIfAny(): unknown;
+  /** How long the function still may take. */
+  remainingMs(): number;
 };
 
-export type HttpAnswer = { status: number; body: unknown };
+/** Without a body: 204. */
+export type HttpAnswer = { status: number; body?: unknown };
 
 /** One route: typed request in, JSON out; whatever is thrown becomes problem+json (RFC 9457). */
 export const http = (answer: (request: HttpRequest) => Promise<HttpAnswer>) =>
@@ -32,9 +35,11 @@ export const http = (answer: (request: HttpRequest) => Promise<HttpAnswer>) =>
         ...(problem.status === 503 && { headers: { 'content-type': 'application/problem+json', 'retry-after': '2' } }),
       };
     })
-    .handler(async (event) => {
-      const { status, body } = await answer(readRequest(event));
-      return respond(status, body, 'application/json');
+    .handler(async (event, context) => {
+      const { status, body } = await answer(readRequest(event, () => context.getRemainingTimeInMillis()));
+      return body === undefined
+        ? { statusCode: status, headers: { 'cache-control': 'no-store' } }
+        : respond(status, body, 'application/json');
     });
 
 const respond = (statusCode: number, body: unknown, contentType: string): APIGatewayProxyStructuredResultV2 => ({
@@ -43,11 +48,13 @@ const respond = (statusCode: number, body: unknown, contentType: string): APIGat
   body: JSON.stringify(body),
 });
 
-const readRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
+const readRequest = (event: APIGatewayProxyEventV2, remainingMs: () => number): HttpRequest => ({
   caller: callerOf(event.requestContext),
   query: event.queryStringParameters ?? {},
   path: event.pathParameters ?? {},
   json: () => readJson(event),
+  jsonIfAny: () => (event.body ? readJson(event) : {}),
+  remainingMs,
 });
 
 const callerOf = (context: unknown): string => {
@@ -61,7 +68,7 @@ const readJson = (event: APIGatewayProxyEventV2): unknown => {
     throw new Failure('unsupported-media-type', 'the content type must be application/json');
   }
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
-  if (body.length > mostBytes) throw new Failure('body-too-large', `the body is over ${mostBytes} bytes`);
+  if (body.length > limits.bodyBytes) throw new Failure('body-too-large', `the body is over ${limits.bodyBytes} bytes`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {

@@ -8,9 +8,17 @@ export const statusOf: Record<FailureCode, number> = {
   'invalid-certificate-request': 400,
   'certificate-unknown': 403,
   'certificate-superseded': 403,
-  'device-suspended': 403,
-  'device-retired': 403,
+  denied: 403,
   'device-not-found': 404,
+  'claim-certificate-not-found': 404,
+  'device-suspended': 409,
+  'device-retired': 409,
+  'device-active': 409,
+  'key-mismatch': 409,
+  'stream-taken': 409,
+  'stream-limit': 409,
+  'thing-taken': 409,
+  'too-many-certificates': 409,
   'version-conflict': 409,
   'body-too-large': 413,
   'unsupported-media-type': 415,
@@ -39,11 +47,11 @@ const throttles = [
   'RequestLimitExceeded',
 ];
 
+export const isThrottle = (error: unknown): boolean => error instanceof Error && throttles.includes(error.name);
+
 /** A throttle of AWS becomes a failure that the caller can act on; anything else stays what it is. */
 const asFailure = (error: unknown): unknown =>
-  error instanceof Error && throttles.includes(error.name)
-    ? new Failure('busy', 'AWS is throttling; try again')
-    : error;
+  isThrottle(error) ? new Failure('busy', 'AWS is throttling; try again') : error;
 
 /** What the caller is told: of a failure all, of a bug or an outage nothing. */
 export const problemOf = (error: unknown): Problem => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Device } from '../domain/device.ts';
 import {
   type AnnouncedDevice,
@@ -25,6 +26,12 @@ export type RowResult = {
   problem?: RowProblem;
 };
 
+/** Of two rows that differ nobody knows which is right; the same row twice is only `unchanged`. */
+const duplicateSerial: RowProblem = {
+  code: 'duplicate-serial',
+  detail: 'an earlier row of this request says something else of this serial number',
+};
+
 /** So many writes at once: enough to hide the way to the table, too few to be throttled by our own doing. */
 const sideBySide = 20;
 
@@ -38,21 +45,28 @@ export const announce = async (
   const serials = new Set(rows.flatMap((read) => ('row' in read ? [read.row.serialNumber] : [])));
   const known = await ports.registry.readMany([...serials]);
 
-  const announceOne = async (row: Announcement): Promise<RowResult> => {
+  const announceOne = async (row: Announcement, isLater: boolean): Promise<RowResult> => {
     const { serialNumber } = row;
+    let attempted: Exclude<RowVerdict, { outcome: 'unchanged' | 'rejected' }> | undefined;
     for (let attempt = 0; attempt < 2; attempt++) {
       if (attempt > 0) {
         const fresh = (await ports.registry.readMany([serialNumber])).get(serialNumber);
         if (fresh) known.set(serialNumber, fresh);
+        // The write was done and its answer lost: the client's own retry met it and lost to it.
+        if (fresh && attempted && isOneWrite(fresh, attempted.device))
+          return { serialNumber, outcome: attempted.outcome };
       }
       const device = known.get(serialNumber);
       const verdict = announceRow(device, hashed(row), by, ports.now(), settings.fixedStream);
+      if (verdict.outcome === 'updated' && isLater)
+        return { serialNumber, outcome: 'rejected', problem: duplicateSerial };
       if (verdict.outcome === 'unchanged') return { serialNumber, outcome: 'unchanged' };
       if (verdict.outcome === 'rejected') return { serialNumber, ...verdict };
       if (settings.dryRun || (await ports.registry.save(device, verdict.device))) {
         known.set(serialNumber, verdict.device);
         return { serialNumber, outcome: verdict.outcome };
       }
+      attempted = verdict;
     }
     const problem = { code: 'version-conflict', detail: 'somebody else was changing this device; try again' };
     return { serialNumber, outcome: 'rejected', problem };
@@ -61,8 +75,20 @@ export const announce = async (
   // Rows of one serial number follow each other, others go side by side.
   const results: RowResult[] = [];
   const queues = new Map<string, { index: number; row: Announcement }[]>();
+  const owners = new Map<string, string>();
   rows.forEach((read, index) => {
     if ('row' in read) {
+      const { serialNumber, publicKeySha256 } = read.row;
+      if (
+        publicKeySha256 &&
+        owners.get(publicKeySha256) !== undefined &&
+        owners.get(publicKeySha256) !== serialNumber
+      ) {
+        const detail = `the key is pinned to ${owners.get(publicKeySha256)} in this very request`;
+        results[index] = { serialNumber, outcome: 'rejected', problem: { code: 'duplicate-key', detail } };
+        return;
+      }
+      if (publicKeySha256) owners.set(publicKeySha256, serialNumber);
       const queue = queues.get(read.row.serialNumber) ?? [];
       queues.set(read.row.serialNumber, [...queue, { index, row: read.row }]);
     } else {
@@ -72,12 +98,15 @@ export const announce = async (
   const waiting = [...queues.values()];
   const work = async () => {
     for (let queue = waiting.shift(); queue; queue = waiting.shift()) {
-      for (const { index, row } of queue) results[index] = await announceOne(row);
+      for (const { index, row } of queue) results[index] = await announceOne(row, row !== queue[0]?.row);
     }
   };
   await Promise.all(Array.from({ length: sideBySide }, work));
   return results;
 };
+
+const isOneWrite = (fresh: Device, attempted: Device): boolean =>
+  fresh.version === attempted.version && isDeepStrictEqual(fresh.history.at(-1), attempted.history.at(-1));
 
 const hashed = ({ claimToken, ...row }: Announcement): AnnouncedDevice => ({
   ...row,

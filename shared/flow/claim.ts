@@ -21,6 +21,7 @@ export interface ClaimPorts {
     save(before: Device | undefined, after: Device): Promise<boolean>;
     contest(serialNumber: string, reason: string, at: string): Promise<void>;
   };
+  claimCertificates: { countRefusal(certificateId: string, at: string): Promise<void> };
   claims: { record(claim: RefusedClaim, announced: boolean): Promise<void> };
   streams: {
     make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
@@ -110,11 +111,12 @@ export const refused = async (
   claim: RefusedClaim,
   announced: boolean,
   contested: boolean,
-  { claims, registry }: Pick<ClaimPorts, 'claims' | 'registry'>,
+  { claims, registry, claimCertificates }: Pick<ClaimPorts, 'claims' | 'registry' | 'claimCertificates'>,
 ): Promise<RefusedAnswer> => {
   const written = await Promise.allSettled([
     claims.record(claim, announced),
     contested ? registry.contest(claim.serialNumber, claim.reason, claim.at) : undefined,
+    claim.claimCertificateId ? claimCertificates.countRefusal(claim.claimCertificateId, claim.at) : undefined,
   ]);
   // A refusal stands, whether or not it could be written down.
   const failed = written.find((one) => one.status === 'rejected');

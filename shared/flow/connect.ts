@@ -25,7 +25,12 @@ const mostTries = 4;
  *
  * @throws Failure if the sign proves nothing (log and drop it); anything else is an outage, and the sign is worth a retry.
  */
-export const connect = async (name: string, sign: SignOfLife, ports: ConnectPorts): Promise<Device> => {
+export const connect = async (
+  name: string,
+  sign: SignOfLife,
+  ports: ConnectPorts,
+  by = 'function:on-presence',
+): Promise<Device> => {
   const { registry, now } = ports;
   for (let attempt = 0; attempt < mostTries; attempt++) {
     const device = await find(name, sign.certificateId, registry);
@@ -38,7 +43,7 @@ export const connect = async (name: string, sign: SignOfLife, ports: ConnectPort
       throw alive;
     }
     if (alive !== device && !(await registry.save(device, alive))) continue;
-    const finished = await finish(alive, ports);
+    const finished = await finish(alive, ports, by);
     if (finished === alive || (await registry.save(alive, finished))) return finished;
   }
   throw new Error('the device was written by others each time');
@@ -53,7 +58,7 @@ const find = async (name: string, certificateId: string, registry: ConnectPorts[
   return registry.readPlace(name);
 };
 
-const finish = async (device: Device, { streams, now }: ConnectPorts): Promise<Device> => {
+const finish = async (device: Device, { streams, now }: ConnectPorts, by: string): Promise<Device> => {
   const outcomes = new Map<string, 'made' | 'taken'>();
   for (const { name } of device.status === 'active' ? pendingStreams(device) : []) {
     const outcome = await streams.make(name, device.serialNumber);
@@ -61,5 +66,5 @@ const finish = async (device: Device, { streams, now }: ConnectPorts): Promise<D
     if (outcome === 'exists') outcomes.set(name, (await streams.isOurs(name, device.serialNumber)) ? 'made' : 'taken');
     // `late` and `limit`: it stays pending and due.
   }
-  return outcomes.size === 0 ? device : finishStreams(device, outcomes, 'function:on-presence', now());
+  return outcomes.size === 0 ? device : finishStreams(device, outcomes, by, now());
 };

@@ -85,6 +85,8 @@ describe('a claim of a registered device', () => {
       version: 4,
       status: 'claimed',
       claimedAt: now.toISOString(),
+      openedBy: 'batch',
+      openedAt: now.toISOString(),
       certificates: [
         { id: 'second', publicKeySha256: key('b'), door: 'mqtt', state: 'allowed', since: now.toISOString() },
       ],

@@ -35,6 +35,7 @@ const world = (change: Partial<Device> = {}) => {
   ]);
   const refusals: (RefusedClaim & { announced: boolean })[] = [];
   const contested: string[] = [];
+  const counted: string[] = [];
   const foreign = new Set<string>();
   const made = new Map<string, string>();
   let streamAnswer: 'made' | 'late' | 'limit' | Error = 'made';
@@ -69,6 +70,11 @@ const world = (change: Partial<Device> = {}) => {
         contested.push(`${serialNumber} ${reason}`);
       },
     },
+    claimCertificates: {
+      async countRefusal(certificateId) {
+        counted.push(certificateId);
+      },
+    },
     claims: {
       async record(refusal, announced) {
         refusals.push({ ...refusal, announced });
@@ -93,7 +99,7 @@ const world = (change: Partial<Device> = {}) => {
     streamAnswer = answer;
   };
   const device = () => devices.get('CAM-1') as Device;
-  return { ports, calls, devices, refusals, contested, foreign, made, answerStreams, device };
+  return { ports, calls, devices, refusals, contested, counted, foreign, made, answerStreams, device };
 };
 
 const request = (change: Partial<ClaimRequest> = {}): ClaimRequest => ({

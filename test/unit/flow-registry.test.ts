@@ -145,7 +145,7 @@ describe('announce', () => {
       'CAM-2 created',
       'a/b rejected',
       'CAM-2 unchanged',
-      'CAM-2 updated',
+      'CAM-2 rejected',
       'CAM-1 rejected',
       'CAM-3 rejected',
       'CAM-4 created',
@@ -153,14 +153,26 @@ describe('announce', () => {
     expect(JSON.stringify([...registry.devices])).not.toContain(token);
     expect(registry.devices.get('CAM-2')?.history.map(({ by, what }) => `${by} ${what}`)).toEqual([
       'factory announced',
-      'factory updated',
+    ]);
+    expect(results[3]?.problem?.code).toBe('duplicate-serial');
+  });
+
+  it('takes a key for one serial number of a request only', async () => {
+    const registry = registryOf(claimed());
+    const publicKeySha256 = 'b'.repeat(64);
+    const rows = ['CAM-2', 'CAM-3', 'CAM-2'].map((serialNumber) => row({ serialNumber, publicKeySha256 }));
+    const results = await announce(rows, 'factory', { registry, now }, {});
+    expect(results.map(({ outcome, problem }) => problem?.code ?? outcome)).toEqual([
+      'created',
+      'duplicate-key',
+      'unchanged',
     ]);
   });
 
   it('of the same rows by two at once writes each once', async () => {
     const registry = registryOf();
     const rows = Array.from({ length: 30 }, (_, index) => row({ serialNumber: `CAM-${index}` }));
-    const both = await Promise.all([1, 2].map(() => announce(rows, 'factory', { registry, now }, {})));
+    const both = await Promise.all(['line 1', 'line 2'].map((by) => announce(rows, by, { registry, now }, {})));
     const outcomes = rows.map((_, index) =>
       both
         .map((results) => results[index]?.outcome)
@@ -168,6 +180,16 @@ describe('announce', () => {
         .join(),
     );
     expect(new Set(outcomes)).toEqual(new Set(['created,unchanged']));
+  });
+
+  it('knows its own write again when the answer to it was lost', async () => {
+    const registry = registryOf();
+    const losing = {
+      ...registry,
+      save: async (before: Device | undefined, after: Device) => (await registry.save(before, after)) && false,
+    };
+    const results = await announce([row({ serialNumber: 'CAM-2' })], 'factory', { registry: losing, now }, {});
+    expect(results.map(({ outcome }) => outcome)).toEqual(['created']);
   });
 
   it('on a dry run says what would happen and writes nothing', async () => {

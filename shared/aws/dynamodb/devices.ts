@@ -26,7 +26,7 @@ const withKeys = (device: Device): Record<string, unknown> => {
   };
 };
 
-const toDevice = (item: Item): Device => {
+export const toDevice = (item: Item): Device => {
   const { shard, statusShard, claimedShard, dueShard, newestCertificateId, ...device } = fromItem(item);
   return { thingName: device.serialNumber, ...device } as Device;
 };

@@ -1,0 +1,179 @@
+import * as z from 'zod/mini';
+import type { FailureCode } from '../../domain/failure.ts';
+import { limits } from '../../domain/limits.ts';
+import { serialNumber } from '../../domain/manifest.ts';
+import {
+  claimCertificateAnswer,
+  claimCertificateRequest,
+  claimCertificatesAnswer,
+  disableAnswer,
+  disableRequest,
+  provisioningClaimAnswer,
+  provisioningClaimRequest,
+} from './claim-certificate.ts';
+import { claimRequest, connectedRequest, connectionAnswer, provisionRequest } from './connection.ts';
+import { announceAnswer, announceRequest, certificateId, claimsAnswer, deviceAnswer } from './device.ts';
+
+export type Persona = 'factory' | 'operator' | 'auditor';
+
+/** One route of the API: what is sent, what comes back, who may call it. */
+export type Route = {
+  method: 'GET' | 'POST';
+  path: string;
+  summary: string;
+  /** Who signs: an IAM principal with the persona's policy, a camera with its own role credentials, or nobody. */
+  callers: Persona[] | 'camera' | 'anybody';
+  pathParameters?: z.ZodMiniType;
+  query?: z.ZodMiniType;
+  request?: z.ZodMiniType;
+  /** The body may be left out. */
+  requestOptional?: true;
+  status: 200 | 201 | 204;
+  answer?: z.ZodMiniType;
+  /** Failures beyond those of every route (`throughout`). */
+  failures: FailureCode[];
+};
+
+/** Failures that any route may answer; those of a body only where there is one. */
+export const throughout: FailureCode[] = ['invalid-request', 'busy'];
+export const ofBodies: FailureCode[] = ['invalid-json', 'unsupported-media-type', 'body-too-large'];
+
+const page = z.strictObject({
+  limit: z.optional(z.int().check(z.minimum(1), z.maximum(limits.page))),
+  cursor: z.optional(z.string()),
+});
+/** OpenAPI 3.1; what lies below is the specification's. */
+const descriptionAnswer = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) });
+const bySerialNumber = z.strictObject({ serialNumber });
+const byCertificateId = z.strictObject({ certificateId });
+
+export const routes: Route[] = [
+  {
+    method: 'POST',
+    path: '/devices',
+    summary: 'Announce devices: a verdict a row',
+    callers: ['factory', 'operator'],
+    request: announceRequest,
+    status: 200,
+    answer: announceAnswer,
+    failures: [],
+  },
+  {
+    method: 'GET',
+    path: '/devices/{serialNumber}',
+    summary: 'One device with its history',
+    callers: ['factory', 'operator', 'auditor'],
+    pathParameters: bySerialNumber,
+    status: 200,
+    answer: deviceAnswer,
+    failures: ['device-not-found'],
+  },
+  {
+    method: 'GET',
+    path: '/devices/{serialNumber}/claims',
+    summary: 'Every attempt to become this device, the newest first, each with its reason',
+    callers: ['operator', 'auditor'],
+    pathParameters: bySerialNumber,
+    query: page,
+    status: 200,
+    answer: claimsAnswer,
+    failures: ['invalid-cursor'],
+  },
+  {
+    method: 'POST',
+    path: '/devices/{serialNumber}/provision',
+    summary: 'Make a device on the line: certificate, thing, stream and the way to connect',
+    callers: ['factory', 'operator'],
+    pathParameters: bySerialNumber,
+    request: provisionRequest,
+    requestOptional: true,
+    status: 201,
+    answer: connectionAnswer,
+    failures: [
+      'invalid-certificate-request',
+      'device-not-found',
+      'device-suspended',
+      'device-retired',
+      'device-active',
+      'key-mismatch',
+      'stream-taken',
+      'stream-limit',
+      'thing-taken',
+      'too-many-certificates',
+      'version-conflict',
+    ],
+  },
+  {
+    method: 'POST',
+    path: '/claims',
+    summary: 'A camera takes its identity over HTTPS, by a pinned key or an unspent token',
+    callers: 'anybody',
+    request: claimRequest,
+    status: 201,
+    answer: connectionAnswer,
+    failures: ['invalid-certificate-request', 'denied'],
+  },
+  {
+    method: 'POST',
+    path: '/connected',
+    summary: 'A camera that speaks no MQTT says with its first credentials that it lives',
+    callers: 'camera',
+    request: connectedRequest,
+    status: 204,
+    failures: ['denied'],
+  },
+  {
+    method: 'POST',
+    path: '/claim-certificates',
+    summary: 'Make a claim certificate for a batch',
+    callers: ['operator'],
+    request: claimCertificateRequest,
+    requestOptional: true,
+    status: 201,
+    answer: claimCertificateAnswer,
+    failures: ['invalid-certificate-request'],
+  },
+  {
+    method: 'GET',
+    path: '/claim-certificates',
+    summary: 'Claim certificates, with how many claims each has opened and refused',
+    callers: ['operator', 'auditor'],
+    query: page,
+    status: 200,
+    answer: claimCertificatesAnswer,
+    failures: ['invalid-cursor'],
+  },
+  {
+    method: 'POST',
+    path: '/claim-certificates/{certificateId}/disable',
+    summary: 'Disable a claim certificate, and list what it opened; again lists again',
+    callers: ['operator'],
+    pathParameters: byCertificateId,
+    query: page,
+    request: disableRequest,
+    requestOptional: true,
+    status: 200,
+    answer: disableAnswer,
+    failures: ['claim-certificate-not-found', 'invalid-cursor'],
+  },
+  {
+    method: 'POST',
+    path: '/provisioning-claims',
+    summary: "A claim certificate for an installer's hands; AWS ends it after five minutes",
+    callers: ['factory', 'operator'],
+    request: provisioningClaimRequest,
+    requestOptional: true,
+    status: 201,
+    answer: provisioningClaimAnswer,
+    failures: [],
+  },
+  {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This description',
+    callers: ['factory', 'operator', 'auditor'],
+    status: 200,
+    answer: descriptionAnswer,
+    failures: [],
+  },
+];

@@ -1,0 +1,148 @@
+import { answers, claimCertificateId } from './example-answers.ts';
+import { requests } from './examples.ts';
+
+export type Examples = Record<string, { summary?: string; value: unknown }>;
+
+/** What a route's schemas do not say. */
+export type Operation = {
+  operationId: string;
+  tag: string;
+  description: string;
+  /** How its request and its answer are called among the schemas. */
+  request?: string;
+  answer?: string;
+  answerMeans: string;
+  /** Of its parameters. */
+  examples?: Record<string, string | number>;
+  requests?: Examples;
+  /** By the name of the request that each one answers; `answer` where nothing is sent. */
+  answers?: Examples;
+  links?: Record<string, { operationId: string; parameters: Record<string, string>; description: string }>;
+};
+
+const again = 'The same request again answers the same and makes nothing twice.';
+
+/** By `METHOD path`. */
+export const operations: Record<string, Operation> = {
+  'POST /devices': {
+    operationId: 'announceDevices',
+    tag: 'line',
+    description: `1 to 100 rows, idempotent row by row. A row that would change the identity of a claimed device is rejected: its batch,
+pinned key, token, stream mode and channels. Two rows of one serial number that differ, and one key under two serial numbers,
+are rejected as well.`,
+    request: 'Announcement',
+    answer: 'Verdicts',
+    answerMeans: 'A verdict a row, also where all rows were rejected',
+    requests: requests.announceDevices,
+    answers: answers.announceDevices,
+  },
+  'GET /devices/{serialNumber}': {
+    operationId: 'getDevice',
+    tag: 'registry',
+    description: 'Everything but its token, of which only a hash is stored.',
+    answer: 'Device',
+    answerMeans: 'The device',
+    examples: { serialNumber: 'CAM-0002' },
+    answers: answers.getDevice,
+  },
+  'GET /devices/{serialNumber}/claims': {
+    operationId: 'listClaims',
+    tag: 'registry',
+    description:
+      'Also for a serial number that nobody announced. Refused attempts are kept 100 a day and serial number, and end after some time.',
+    answer: 'Claims',
+    answerMeans: 'A page of claims',
+    examples: { serialNumber: 'CAM-0004', limit: 10 },
+    answers: answers.listClaims,
+  },
+  'POST /devices/{serialNumber}/provision': {
+    operationId: 'provisionDevice',
+    tag: 'line',
+    description: `The caller vouches for the device; a pinned key counts all the same. With a request of the same key, the same call again
+returns the same connection. Without one AWS makes the key, and asked again before proof of life it makes another one and the
+earlier certificate leaves; after proof of life: 409.`,
+    request: 'ProvisionOrder',
+    answer: 'Connection',
+    answerMeans: 'All that the camera needs',
+    examples: { serialNumber: 'CAM-0002' },
+    requests: requests.provisionDevice,
+    answers: answers.provisionDevice,
+  },
+  'POST /claims': {
+    operationId: 'claimOverHttps',
+    tag: 'camera',
+    description: `There only where the deployment switches it on (\`httpClaims\`), with a throttle of its own. Only a pinned key or an unspent
+token opens; whoever is denied learns nothing of why. After ten wrong tokens an hour for a serial number none is looked at.
+${again}`,
+    request: 'Claim',
+    answer: 'Connection',
+    answerMeans: 'All that the camera needs',
+    requests: requests.claimOverHttps,
+    answers: answers.claimOverHttps,
+  },
+  'POST /connected': {
+    operationId: 'connected',
+    tag: 'camera',
+    description:
+      'Its first credentials are the proof of life: the certificate becomes `current` and the token is spent.',
+    request: 'SignOfLife',
+    answerMeans: 'Taken',
+    requests: requests.connected,
+  },
+  'POST /claim-certificates': {
+    operationId: 'createClaimCertificate',
+    tag: 'claim certificates',
+    description: 'Each call makes another certificate.',
+    request: 'ClaimCertificateOrder',
+    answer: 'ClaimCertificate',
+    answerMeans: 'Active, with the claim policy attached',
+    requests: requests.createClaimCertificate,
+    answers: answers.createClaimCertificate,
+    links: {
+      disable: {
+        operationId: 'disableClaimCertificate',
+        parameters: { certificateId: '$response.body#/certificateId' },
+        description: 'Once it has leaked or its batch is through',
+      },
+    },
+  },
+  'GET /claim-certificates': {
+    operationId: 'listClaimCertificates',
+    tag: 'claim certificates',
+    description: 'In no order that means anything.',
+    answer: 'ClaimCertificates',
+    answerMeans: 'A page of claim certificates',
+    examples: { limit: 50 },
+    answers: answers.listClaimCertificates,
+  },
+  'POST /claim-certificates/{certificateId}/disable': {
+    operationId: 'disableClaimCertificate',
+    tag: 'claim certificates',
+    description: `From this answer on it opens nothing that is not pinned or tokened, and AWS ends its connections. What it opened stays: look
+at each of \`devices\`. The same call again lists again.`,
+    request: 'DisableOrder',
+    answer: 'DisabledClaimCertificate',
+    answerMeans: 'The certificate, and a page of what it opened',
+    examples: { certificateId: claimCertificateId, limit: 50 },
+    requests: requests.disableClaimCertificate,
+    answers: answers.disableClaimCertificate,
+  },
+  'POST /provisioning-claims': {
+    operationId: 'createProvisioningClaim',
+    tag: 'claim certificates',
+    description:
+      "AWS IoT's CreateProvisioningClaim: a certificate and key that a trusted installer carries to one camera. Each call makes another.",
+    request: 'InstallerOrder',
+    answer: 'InstallerClaim',
+    answerMeans: 'What the installer carries to the camera',
+    requests: requests.createProvisioningClaim,
+    answers: answers.createProvisioningClaim,
+  },
+  'GET /openapi.json': {
+    operationId: 'openapi',
+    tag: 'description',
+    description: 'Made of the very schemas that read the requests.',
+    answer: 'Description',
+    answerMeans: 'This document',
+  },
+};

@@ -1,0 +1,33 @@
+/**
+ * Signing requests of three keys that were thrown away. They are true ones, so that each example can be sent as it stands; the first
+ * is of the key that the example of `POST /devices` pins.
+ */
+export const pinnedRequest = `-----BEGIN CERTIFICATE REQUEST-----
+MIHLMHMCAQAwETEPMA0GA1UEAwwGY2FtZXJhMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEJtevMo/EuMm/eG+y9saudL2+ugSxhmlEP9XM1lQXuWHPMYrZM/yteykw
+1xm2kX1b39nCnUNU5+dioJP8T8FI5qAAMAoGCCqGSM49BAMCA0gAMEUCIQDckiSl
+mAuiI/X4k8FHph0oPEHFddwfr4FKkLkKc1soFQIgBL2Le758qSmzKyUIW2zZoXQY
+XA4qhDgWz9AvB9+Ie5s=
+-----END CERTIFICATE REQUEST-----
+`;
+
+export const tokenedRequest = `-----BEGIN CERTIFICATE REQUEST-----
+MIHLMHMCAQAwETEPMA0GA1UEAwwGY2FtZXJhMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEArREFtn9A6CG1Ek/BMAIj10y0GHu1y4ZV49orxP2YU4Gd6uT8Ia3pAXb
+BRUoyr/StVTiv09GmDLbEIMdle0rFKAAMAoGCCqGSM49BAMCA0gAMEUCIEonXQsO
+pKOv6csDIRRXU0v+heFi5cPDJCzMllZHdp1lAiEAmGrpMVjV6U13ISsKDjV2Ecfi
+xsn1WOCm2nqf0l5iLBI=
+-----END CERTIFICATE REQUEST-----
+`;
+
+export const lineRequest = `-----BEGIN CERTIFICATE REQUEST-----
+MIHKMHMCAQAwETEPMA0GA1UEAwwGY2FtZXJhMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEB9UpTMtXnAckBF4UDvQyFXdYpxrmltbnw2POzgbn3oMgG/6p7SsgRUKW
+WxYeK1VKXrHFUqRfBWfbzeyTz600lKAAMAoGCCqGSM49BAMCA0cAMEQCIG/Y2C3c
+u+++sEtqk3KDNhWdjoy790hQaizEE4xwz4zLAiA8rvAFv2u9mrd7PLW7edNiW5FZ
+oLH4ECa1A0Go22O54A==
+-----END CERTIFICATE REQUEST-----
+`;
+
+export const pinnedKeySha256 = '5c5648a1bbae6a1bf9c371c7f08b65c574d9b908530daf49d0da40e0a930c83a';
+export const lineKeySha256 = '49db8b593737d7311b4165f484f628ef8c70b0252b001091783585e9b5ee01c5';

@@ -1,0 +1,120 @@
+import { limits } from '../../domain/limits.ts';
+import { reasons, rowProblems } from './reasons.ts';
+
+export const title = 'Firstlight';
+
+export const whole = `Takes a camera from its first boot to its first frame.
+
+JSON in camelCase, instants in ISO 8601 and UTC, errors as RFC 9457 problem details. A body holds at most
+${limits.bodyBytes.toLocaleString('en')} bytes; an unknown member of a request is an error that names it, and an answer may gain members.
+Every request may be sent again: nothing is made twice. Signed with AWS Signature Version 4 for the service \`execute-api\`,
+except where it says that nobody signs; with temporary credentials the header \`x-amz-security-token\` is sent and signed too.`;
+
+export const tags = [
+  { name: 'line', description: 'What the manufacturing line does' },
+  { name: 'camera', description: 'What a camera does itself, where its network blocks MQTT' },
+  { name: 'registry', description: 'What is known of each device' },
+  { name: 'claim certificates', description: 'The shared certificates that cameras claim with over MQTT' },
+  { name: 'description', description: 'The API about itself' },
+];
+
+const listOf = (meanings: Record<string, string>): string =>
+  Object.entries(meanings)
+    .map(([code, words]) => `- \`${code}\`: ${words}`)
+    .join('\n');
+
+const page = {
+  limit: `Items of a page, ${limits.page} at most; 50 if it is left out`,
+  cursor: 'The `nextCursor` of the page before',
+};
+const nextCursor = 'There is more: the `cursor` of the next page. Opaque';
+const shownOnce = 'Only where AWS made the key: shown this once and stored nowhere';
+const bound = {
+  batch: 'The one batch that it claims for; absent: any',
+  claimWindow: 'When it may be claimed with; an open end where `from` or `until` is absent',
+};
+const claimCertificate = {
+  ...bound,
+  createdBy: 'ARN of the IAM principal that asked for it',
+};
+const listedClaimCertificate = {
+  ...claimCertificate,
+  kind: '`installer`: a five-minute one of `POST /provisioning-claims`',
+  opened: 'Devices whose newest claim was granted through it',
+  refused: 'Claims refused through it',
+};
+
+/** What each member is, where its name and schema do not say it: by schema, then by path, through lists as if they were not there. */
+export const members: Record<string, Record<string, string>> = {
+  parameters: page,
+  Announcement: {
+    devices: 'Each row gets its own verdict: a bad one never stops the good ones',
+    'devices.streamMode':
+      'What its stream is called like: its thing, its certificate, or the one fixed stream of the deployment',
+    'devices.channels': 'More streams of the same camera, `<thingName>.<channel>`; mode `thing-name` only',
+    'devices.attributes': 'Free text for ops; kept in the registry only',
+    dryRun: 'Tell the verdicts and write nothing',
+  },
+  Verdicts: {
+    results: 'In the order of the rows',
+    'results.outcome':
+      '`unchanged`: the same row is known already. `rejected`: nothing was written for this row, and `problem` says why',
+    'results.problem.code': listOf(rowProblems),
+  },
+  Device: {
+    version: 'Grows with every change',
+    thingName: 'The place it fills: AWS IoT thing, MQTT client id and, in `thing-name` mode, its streams',
+    publicKeySha256: 'The pinned key',
+    openedBy: 'The claim certificate that its newest claim came with',
+    making: 'What is being made for it over HTTP and is not finished; `reconcile` ends it if nobody does',
+    'certificates.state':
+      '`allowed`: granted, no life seen yet. `current`: its camera has shown life. `leaving`: being taken away',
+    'streams.state': '`pending`: to be made. `taken`: the name belongs to somebody else in this account',
+    dueAt: 'When `reconcile` looks at it',
+    contested: 'A sign that the serial number is used twice',
+    history: 'The newest 40 entries, the oldest first',
+  },
+  Claims: {
+    'claims.reason': listOf(reasons),
+    'claims.certificateId': 'Absent where a claim was refused before there was a certificate',
+    'claims.sent': 'What was sent as the serial number where it is none',
+    nextCursor,
+  },
+  ProvisionOrder: { certificateSigningRequest: 'Left out: AWS makes the key' },
+  Claim: { claimToken: 'The token that was announced, for a device that has no pinned key' },
+  Connection: {
+    privateKey: shownOnce,
+    'connection.mqttEndpoint': '`host` or `host:port`',
+    'connection.credentialEndpoint': '`host` or `host:port`',
+    'connection.credentialUrl': 'Where the camera gets AWS credentials, over mutual TLS',
+    'connection.channels': 'Comma-separated, may be empty',
+    'connection.kvssink': "Properties of AWS's GStreamer element; the three file names are the camera's own",
+  },
+  ClaimCertificateOrder: { ...bound, certificateSigningRequest: 'Left out: AWS makes the key' },
+  ClaimCertificate: { ...claimCertificate, privateKey: shownOnce },
+  ClaimCertificates: {
+    ...Object.fromEntries(
+      Object.entries(listedClaimCertificate).map(([name, words]) => [`claimCertificates.${name}`, words]),
+    ),
+    nextCursor,
+  },
+  DisableOrder: { openedSince: 'List only what it opened from then on' },
+  DisabledClaimCertificate: {
+    ...listedClaimCertificate,
+    devices: 'Whose newest claim came through it, the newest first',
+    nextCursor,
+  },
+  InstallerOrder: { batch: 'The one batch that it claims for; left out: any' },
+  InstallerClaim: {
+    privateKey: 'Shown this once and stored nowhere',
+    expiresAt: 'After five minutes, by AWS',
+    templateName: 'The provisioning template to claim with',
+    mqttEndpoint: '`host` or `host:port`',
+  },
+  Problem: {
+    type: 'A URN that ends in the code',
+    code: 'For programs; docs/errors.md lists them',
+    detail: 'For people; its words may change',
+    'errors.pointer': 'JSON pointer (RFC 6901) of the member that is wrong',
+  },
+};

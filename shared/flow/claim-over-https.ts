@@ -1,0 +1,79 @@
+import type { ClaimRefusal } from '../domain/claim.ts';
+import type { Deployment } from '../domain/connection.ts';
+import type { Device } from '../domain/device.ts';
+import { limits } from '../domain/limits.ts';
+import type { RefusedClaim } from '../domain/refusal.ts';
+import { proveClaimToken } from '../keys.ts';
+import { proveSigningRequest } from '../signing-request.ts';
+import { type MakePorts, type MakeSettings, make, type NotMade } from './make.ts';
+import { connectionAnswer } from './provision.ts';
+
+export type HttpsClaimPorts = Omit<MakePorts, 'registry'> & {
+  registry: {
+    /** The device, and how many wrong tokens came for its serial number in this hour; one call, whoever asks. */
+    look(serialNumber: string, at: string): Promise<{ device?: Device; wrongTokens: number }>;
+    save(before: Device, after: Device): Promise<boolean>;
+    contest(serialNumber: string, reason: string, at: string): Promise<void>;
+  };
+  /** What strangers leave behind, bounded; as many writes for one reason as for another. */
+  doorstep: { keep(claim: RefusedClaim, as: { announced: boolean; wrongToken: boolean }): Promise<void> };
+  pause(ms: number): Promise<void>;
+};
+
+export type HttpsClaimSettings = MakeSettings & {
+  deployment: Deployment;
+  /** Every denial takes this long, so that its time tells nothing; longer than what there is to do. */
+  denialMs: number;
+};
+
+/** `reason` and `unrecorded` are for us alone. */
+export type HttpsClaimAnswer =
+  | { allow: true; connection: ReturnType<typeof connectionAnswer> }
+  | { allow: false; reason: ClaimRefusal; unrecorded?: string };
+
+/** A camera asks over HTTPS, unsigned: only a pinned key or an unspent token opens. */
+export const claimOverHttps = async (
+  request: { serialNumber: string; certificateSigningRequest: string; claimToken?: string },
+  ports: HttpsClaimPorts,
+  settings: HttpsClaimSettings,
+): Promise<HttpsClaimAnswer> => {
+  const started = performance.now();
+  const { serialNumber, claimToken } = request;
+  const { pem, publicKeySha256 } = proveSigningRequest(request.certificateSigningRequest);
+  let wrongTokens = 0;
+  const read = async () => {
+    const seen = await ports.registry.look(serialNumber, ports.now().toISOString());
+    wrongTokens = seen.wrongTokens;
+    return seen.device;
+  };
+  const prove = (known: Device | undefined) => {
+    const proof = proveClaimToken(claimToken, known?.claimTokenSha256);
+    return claimToken && wrongTokens >= limits.wrongTokensAnHour ? 'unread' : proof;
+  };
+  const asked = { serialNumber, door: 'https' as const, certificateSigningRequest: pem, publicKeySha256, prove };
+  const answer = await make(asked, { ...ports, registry: { ...ports.registry, read } }, settings);
+  if (answer.made) return { allow: true, connection: connectionAnswer(answer, settings.deployment) };
+
+  const at = ports.now().toISOString();
+  const unrecorded = await writeDown(
+    { serialNumber, at, door: 'https', reason: answer.reason, publicKeySha256 },
+    answer,
+    ports,
+  );
+  await ports.pause(Math.max(0, settings.denialMs - (performance.now() - started)));
+  return { allow: false, reason: answer.reason, ...(unrecorded && { unrecorded }) };
+};
+
+/** A refusal stands, whether or not it could be written down. */
+const writeDown = async (
+  claim: RefusedClaim,
+  { announced, contested, reason }: NotMade,
+  { doorstep, registry }: HttpsClaimPorts,
+): Promise<string | undefined> => {
+  const written = await Promise.allSettled([
+    doorstep.keep(claim, { announced, wrongToken: reason === 'token-invalid' }),
+    contested ? registry.contest(claim.serialNumber, claim.reason, claim.at) : undefined,
+  ]);
+  const failed = written.find((one) => one.status === 'rejected');
+  return failed && (failed.reason instanceof Error ? failed.reason.name : 'unknown');
+};

@@ -1,0 +1,166 @@
+import { claimDueAt, type Device, makingDueAt } from '../domain/device.ts';
+import { finishStreams, pendingStreams } from '../domain/life.ts';
+import { endMaking, settleStream, undoMaking } from '../domain/making.ts';
+import { forgetCertificates, seeCertificates } from '../domain/upkeep.ts';
+
+export interface ReconcilePorts {
+  registry: {
+    /** Serial numbers of devices whose time has come, the longest waiting first. */
+    due(now: string, limit: number): Promise<string[]>;
+    read(serialNumber: string): Promise<Device | undefined>;
+    save(before: Device, after: Device): Promise<boolean>;
+  };
+  certificates: {
+    find(certificateId: string): Promise<{ certificateArn: string; isActive: boolean } | undefined>;
+    attachPolicy(certificateArn: string, policyName: string): Promise<void>;
+    detachPolicy(certificateArn: string, policyName: string): Promise<void>;
+    deactivate(certificateId: string): Promise<void>;
+    delete(certificateId: string): Promise<void>;
+  };
+  things: {
+    make(thing: {
+      thingName: string;
+      thingTypeName: string;
+      serialNumber: string;
+      batch: string | undefined;
+    }): Promise<'made' | 'taken'>;
+    attach(thingName: string, certificateArn: string): Promise<void>;
+    detach(thingName: string, certificateArn: string): Promise<void>;
+  };
+  streams: {
+    make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
+    isOurs(name: string, serialNumber: string): Promise<boolean>;
+  };
+  now(): Date;
+}
+
+export type ReconcileSettings = { thingTypes: Record<Device['streamMode'], string>; devicePolicy: string };
+
+/** One kind of unfinished business: the same device comes back where there is none. AWS is asked first, the record follows. */
+type Verb = (device: Device, ports: ReconcilePorts, settings: ReconcileSettings) => Promise<Device>;
+
+const by = 'function:reconcile';
+
+/** What an HTTP door has begun and not ended in time: finished if its camera holds the key, else undone. */
+const endOrUndoMaking: Verb = async (device, ports, { thingTypes, devicePolicy }) => {
+  const { making, thingName, serialNumber, batch, streamMode } = device;
+  const now = ports.now();
+  if (!making || now.toISOString() < makingDueAt(making)) return device;
+  const { certificateId, publicKeySha256 } = making;
+  const isLiving = device.status === 'claimed' || device.status === 'active';
+  const stands = device.certificates.some(({ id, state }) => id === certificateId && state !== 'leaving');
+  // A key that AWS made was in the answer that never came: nobody has it.
+  if (!certificateId || !publicKeySha256 || !isLiving || !stands) return undoMaking(device, by, now, 'abandoned');
+  const found = await ports.certificates.find(certificateId);
+  if (!found?.isActive) return undoMaking(device, by, now, 'abandoned');
+
+  const thing = await ports.things.make({ thingName, thingTypeName: thingTypes[streamMode], serialNumber, batch });
+  if (thing === 'taken') return undoMaking(device, by, now, 'thing-taken');
+  await ports.things.attach(thingName, found.certificateArn);
+  await ports.certificates.attachPolicy(found.certificateArn, devicePolicy);
+  // Whether its stream is there is for the verb after this one to find out.
+  const unsettled = device.streams.filter(({ state }) => state === 'making').map(({ name }) => name);
+  return endMaking(
+    unsettled.reduce((settled, name) => settleStream(settled, name, 'pending', now), device),
+    by,
+    now,
+  );
+};
+
+/** Streams that AWS had no time for. */
+const makeStreams: Verb = async (device, { streams, now }) => {
+  const outcomes = new Map<string, 'made' | 'taken'>();
+  const isLiving = device.status === 'claimed' || device.status === 'active';
+  for (const { name } of isLiving ? pendingStreams(device) : []) {
+    const outcome = await streams.make(name, device.serialNumber);
+    if (outcome === 'made') outcomes.set(name, 'made');
+    if (outcome === 'exists') outcomes.set(name, (await streams.isOurs(name, device.serialNumber)) ? 'made' : 'taken');
+  }
+  return outcomes.size === 0 ? device : finishStreams(device, outcomes, by, now());
+};
+
+/** Certificates that were replaced: their power first, then themselves. Only what the record lists is touched. */
+const removeCertificates: Verb = async (device, { certificates, things, now }, { devicePolicy }) => {
+  const removed: string[] = [];
+  for (const { id } of device.certificates.filter(({ state }) => state === 'leaving')) {
+    const found = await certificates.find(id);
+    if (found) {
+      await certificates.detachPolicy(found.certificateArn, devicePolicy);
+      await certificates.deactivate(id);
+      await things.detach(device.thingName, found.certificateArn);
+      await certificates.delete(id);
+    }
+    removed.push(id);
+  }
+  return removed.length === 0 ? device : forgetCertificates(device, removed, by, now());
+};
+
+/** Claims that no camera has shown: dead once AWS has let their certificates go, and then the device is free again. */
+const judgeClaims: Verb = async (device, { certificates, now }) => {
+  const claimDue = claimDueAt(device);
+  if (device.making || claimDue === undefined || now().toISOString() < claimDue) return device;
+  const dead: string[] = [];
+  for (const { id } of device.certificates.filter(({ state }) => state === 'allowed')) {
+    if (!(await certificates.find(id))?.isActive) dead.push(id);
+  }
+  return dead.length > 0 ? forgetCertificates(device, dead, by, now(), 'never-shown') : seeCertificates(device, now());
+};
+
+const verbs: Record<string, Verb> = { endOrUndoMaking, makeStreams, removeCertificates, judgeClaims };
+
+export type Reconciliation = {
+  looked: number;
+  /** What was done, and to how many devices. */
+  done: Record<string, number>;
+  /** Devices that somebody else was writing; they stay due. */
+  raced: number;
+  /** Devices that AWS would not let us mend, by the name of its error; they stay due. */
+  failed: Record<string, number>;
+  /** Whether there was time for all that were due. */
+  complete: boolean;
+};
+
+/** Finishes or undoes what is due. Each step is idempotent and each record conditional, so two at once do no harm. */
+export const reconcile = async (
+  ports: ReconcilePorts,
+  settings: ReconcileSettings,
+  { limit, hasTime }: { limit: number; hasTime(): boolean },
+): Promise<Reconciliation> => {
+  const report: Reconciliation = { looked: 0, done: {}, raced: 0, failed: {}, complete: true };
+  const serialNumbers = await ports.registry.due(ports.now().toISOString(), limit);
+  if (serialNumbers.length === limit) report.complete = false;
+  for (const serialNumber of serialNumbers) {
+    if (!hasTime()) {
+      report.complete = false;
+      break;
+    }
+    report.looked++;
+    try {
+      await mend(serialNumber, ports, settings, report);
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown';
+      report.failed[name] = (report.failed[name] ?? 0) + 1;
+    }
+  }
+  return report;
+};
+
+const mend = async (
+  serialNumber: string,
+  ports: ReconcilePorts,
+  settings: ReconcileSettings,
+  report: Reconciliation,
+): Promise<void> => {
+  let device = await ports.registry.read(serialNumber);
+  for (const [name, verb] of Object.entries(verbs)) {
+    if (!device) return;
+    const mended: Device = await verb(device, ports, settings);
+    if (mended === device) continue;
+    if (!(await ports.registry.save(device, mended))) {
+      report.raced++;
+      return;
+    }
+    report.done[name] = (report.done[name] ?? 0) + 1;
+    device = mended;
+  }
+};

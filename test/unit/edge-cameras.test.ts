@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Failure } from '../../shared/domain/failure.ts';
+import { readCamera, unlessDenied } from '../../shared/edge/camera.ts';
+import { readClaim, readProvision } from '../../shared/edge/claim.ts';
+import { denied } from '../../shared/edge/denial.ts';
+import { type HttpAnswer, type HttpRequest, http } from '../../shared/edge/http.ts';
+import { job } from '../../shared/edge/job.ts';
+import { patient } from '../../shared/edge/patience.ts';
+
+let lines: string[];
+beforeEach(() => {
+  lines = [];
+  const keep = (line: string) => void lines.push(line);
+  vi.spyOn(console, 'log').mockImplementation(keep);
+  vi.spyOn(console, 'error').mockImplementation(keep);
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const certificateId = 'a1'.repeat(32);
+const event = (change: object = {}) => ({
+  routeKey: 'POST /claims',
+  headers: { 'content-type': 'application/json' },
+  requestContext: {},
+  body: '{}',
+  isBase64Encoded: false,
+  ...change,
+});
+const ask = async (answer: (request: HttpRequest) => Promise<HttpAnswer>, change: object = {}) =>
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
+  (await http(answer)(event(change) as never, { getRemainingTimeInMillis: () => 5000 } as never)) as any;
+
+describe('a camera’s door', () => {
+  const roles = ['thing-name-role', 'fixed-role'];
+  const caller = (arn: string) => readCamera({ caller: arn } as HttpRequest, roles);
+  const session = (role: string, name: string) => `arn:aws:sts::000000000000:assumed-role/${role}/${name}`;
+
+  it('knows a camera by its role and the certificate that names its session', () => {
+    expect(caller(session('fixed-role', certificateId))).toBe(certificateId);
+    for (const other of [
+      session('admin', certificateId),
+      session('fixed-role', 'me'),
+      `arn:aws:iam::000000000000:user/${certificateId}`,
+      'anonymous',
+    ]) {
+      expect(() => caller(other)).toThrow('not allowed');
+    }
+  });
+
+  it('denies alike, whatever the reason, and tells the log', async () => {
+    const superseded = Promise.reject(new Failure('certificate-superseded', 'the certificate was replaced'));
+    const answers = [
+      await ask(() => unlessDenied({ certificateId }, superseded)),
+      await ask(async () => denied('claim', { reason: 'token-invalid' })),
+    ];
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]).toMatchObject({ statusCode: 403 });
+    expect(JSON.parse(answers[0].body)).toMatchObject({ code: 'denied' });
+    expect(lines.map((line) => JSON.parse(line).reason)).toEqual(['certificate-superseded', 'token-invalid']);
+    await expect(unlessDenied({}, Promise.reject(new Error('outage')))).rejects.toThrow('outage');
+  });
+
+  it('answers 204 without a body', async () => {
+    expect(await ask(async () => ({ status: 204 }))).toEqual({
+      statusCode: 204,
+      headers: { 'cache-control': 'no-store' },
+    });
+  });
+});
+
+describe('what a request leaves out', () => {
+  it('is absent: a body, a request for a certificate, a token', async () => {
+    const bodies: unknown[] = [];
+    const take = async (request: HttpRequest) => {
+      bodies.push(readProvision(request.jsonIfAny()));
+      return { status: 201, body: {} };
+    };
+    expect((await ask(take, { body: undefined, headers: {} })).statusCode).toBe(201);
+    expect((await ask(take)).statusCode).toBe(201);
+    expect(bodies).toEqual([{}, {}]);
+    expect((await ask(take, { body: '{"key": 1}' })).statusCode).toBe(400);
+    expect((await ask(take, { body: '{}', headers: {} })).statusCode).toBe(415);
+    const csr = '-----BEGIN CERTIFICATE REQUEST-----';
+    expect(readClaim({ serialNumber: 'A', certificateSigningRequest: csr })).toEqual({
+      serialNumber: 'A',
+      certificateSigningRequest: csr,
+    });
+  });
+});
+
+describe('patience', () => {
+  const throttle = () => Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
+  const portThat = (failures: Error[]) => {
+    const port = {
+      calls: 0,
+      async make(name: string) {
+        port.calls++;
+        const failure = failures.shift();
+        if (failure) throw failure;
+        return `made ${name}`;
+      },
+    };
+    return port;
+  };
+
+  it('asks again after a throttle while there is time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    const port = portThat([throttle(), Object.assign(new Error('x'), { name: 'ClientLimitExceededException' })]);
+    const made = patient(port, () => 20_000).make('it');
+    await vi.runAllTimersAsync();
+    expect(await made).toBe('made it');
+    expect(port.calls).toBe(3);
+  });
+
+  it('gives up when the time is nearly over, which is answered 503 with Retry-After', async () => {
+    const port = portThat([throttle(), throttle()]);
+    const answer = await ask(async ({ remainingMs }) => {
+      await patient(port, () => remainingMs() - 2500).make('it');
+      return { status: 200, body: {} };
+    });
+    expect(answer).toMatchObject({ statusCode: 503, headers: { 'retry-after': '2' } });
+    expect(port.calls).toBe(1);
+  });
+
+  it('has none with anything else', async () => {
+    const port = portThat([new Error('outage')]);
+    await expect(patient(port, () => 20_000).make('it')).rejects.toThrow('outage');
+    expect(port.calls).toBe(1);
+  });
+});
+
+describe('a job', () => {
+  it('logs and answers what it did, and rethrows what stopped it', async () => {
+    const context = { getRemainingTimeInMillis: () => 1000 };
+    expect(await job('reconcile', async () => ({ looked: 1 }))({}, context)).toEqual({ looked: 1 });
+    await expect(
+      job('reconcile', async () => {
+        throw new Error('outage');
+      })({}, context),
+    ).rejects.toThrow('outage');
+    expect(lines.map((line) => JSON.parse(line).what)).toEqual(['reconcile', 'reconcile']);
+  });
+});
