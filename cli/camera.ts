@@ -18,11 +18,14 @@ interface Flags {
   claimKey?: string;
   key?: string;
   keysByAws?: true;
+  https?: true;
+  api?: string;
   format: 'json' | 'cbor';
   mqtt: '5' | '3.1.1';
   kinesisVideo?: string;
   seconds?: number;
   patience: number;
+  answer?: number;
   persist?: true;
   stream?: string;
   source?: string;
@@ -31,6 +34,7 @@ interface Flags {
 /** What a local run leaves behind for scripts; against AWS the flags say it instead. */
 interface Outputs {
   aws?: string;
+  api?: string;
   mqtt?: { host: string; port: number };
   caPath?: string;
   claim?: { certificatePath: string; privateKeyPath: string; templateName: string };
@@ -45,9 +49,12 @@ export function register(program: Command): void {
     .option('--claim-key <file>', 'its private key')
     .option('--template <name>', 'the claim template')
     .option('--mqtt-endpoint <host:port>', 'AWS IoT data endpoint')
+    .option('--https', 'claim and show life over HTTPS, where the network blocks MQTT')
+    .option('--api <url>', "Firstlight's HTTP API, for --https (default: the local run's)")
     .option('--keys-by-aws', 'let AWS make the private key, if the camera has none')
     .addOption(new Option('--format <format>').choices(['json', 'cbor']).default('json'))
     .addOption(new Option('--mqtt <version>').choices(['5', '3.1.1']).default('5'))
+    .option('--answer <seconds>', 'how long AWS IoT may take for one answer (default: 15)', positive)
     .option('--persist', 'ask again after a denial too, slowly')
     .option('--seconds <n>', 'film live for so long (default: three seconds, sent at once)', positive)
     .action((flags: Flags) =>
@@ -100,6 +107,8 @@ function subcommand(camera: Command, name: string, description: string): Command
 /** `ask` is called for what only a claim needs. */
 function optionsFrom(flags: Flags, ask: (flag: string) => string = () => ''): CameraOptions {
   const outputs = outputsFrom(flags.outputs);
+  // Over HTTPS there is neither MQTT nor a claim certificate.
+  const need = flags.https ? () => '' : ask;
   const { serial: serialNumber } = flags;
   return {
     serialNumber,
@@ -108,11 +117,12 @@ function optionsFrom(flags: Flags, ask: (flag: string) => string = () => ''): Ca
       flags.dir ?? `.firstlight/cameras/${encodeURIComponent(serialNumber).replaceAll('.', '%2E')}`,
     ),
     mqttEndpoint:
-      flags.mqttEndpoint ?? (outputs.mqtt ? `${outputs.mqtt.host}:${outputs.mqtt.port}` : ask('--mqtt-endpoint')),
+      flags.mqttEndpoint ?? (outputs.mqtt ? `${outputs.mqtt.host}:${outputs.mqtt.port}` : need('--mqtt-endpoint')),
     caPath: path.resolve(flags.ca ?? outputs.caPath ?? missing('--ca', flags)),
-    claimCertificatePath: flags.claimCertificate ?? outputs.claim?.certificatePath ?? ask('--claim-certificate'),
-    claimPrivateKeyPath: flags.claimKey ?? outputs.claim?.privateKeyPath ?? ask('--claim-key'),
-    templateName: flags.template ?? outputs.claim?.templateName ?? ask('--template'),
+    claimCertificatePath: flags.claimCertificate ?? outputs.claim?.certificatePath ?? need('--claim-certificate'),
+    claimPrivateKeyPath: flags.claimKey ?? outputs.claim?.privateKeyPath ?? need('--claim-key'),
+    templateName: flags.template ?? outputs.claim?.templateName ?? need('--template'),
+    httpApi: flags.https && (flags.api ?? outputs.api ?? ask('--api')),
     claimToken: flags.token,
     privateKeyPath: flags.key && path.resolve(flags.key),
     keysByAws: flags.keysByAws,
@@ -122,6 +132,7 @@ function optionsFrom(flags: Flags, ask: (flag: string) => string = () => ''): Ca
     seconds: flags.seconds,
     patienceMs: flags.patience * 1000,
     persistWhenDenied: flags.persist,
+    answerMs: flags.answer === undefined ? undefined : flags.answer * 1000,
   };
 }
 

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { appendFileSync, mkdirSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify, styleText } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
-import { PortInUse, type StandIn, startStandIn } from '../local/stand-in.ts';
+import type { PortInUse, StandIn } from '../local/stand-in.ts';
 import { createApi } from './api.ts';
 import { runDemo } from './demo.ts';
 import type { Outputs } from './outputs.ts';
@@ -22,6 +23,8 @@ interface Flags {
 }
 
 const STAGE = 'local';
+/** Of the second that a Ctrl-C may take. */
+const GRACE_MS = 300;
 const REPOSITORY = join(import.meta.dirname, '..');
 const PACKAGE = join(REPOSITORY, '.serverless');
 
@@ -46,10 +49,13 @@ async function run(flags: Flags): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const stopped = new Promise<void>((done) => stop.signal.addEventListener('abort', () => done(), { once: true }));
   try {
-    await Promise.race([serve(flags, stop.signal, stopped), stopped]);
+    const served = serve(flags, stop.signal, stopped);
+    await Promise.race([served, stopped]);
+    // What is half done when Ctrl-C comes may fail, or take longer than anybody waits.
+    await Promise.race([served.catch(() => {}), setTimeout(GRACE_MS)]);
     process.exit(0);
   } catch (error) {
-    console.error(styleText('red', error instanceof PortInUse ? takenPort(error) : reason(error)));
+    console.error(styleText('red', isPortInUse(error) ? takenPort(error) : reason(error)));
     process.exit(1);
   }
 }
@@ -58,28 +64,41 @@ async function serve(flags: Flags, signal: AbortSignal, stopped: Promise<void>):
   const directory = resolve(flags.directory);
   if (flags.package) await timed('packaged the service', packageService);
   const standIn = await timed('booted the stand-in', () => boot(flags, directory));
-  const outputs = await introduce(standIn, directory);
-  // From here on a reset comes back to this very state.
-  await standIn.checkpoint();
-  await writeAtOnce(join(directory, 'outputs.json'), JSON.stringify(outputs, null, 2));
+  try {
+    const outputs = await introduce(standIn, directory);
+    // From here on a reset comes back to this very state.
+    await standIn.checkpoint();
+    await writeAtOnce(join(directory, 'outputs.json'), JSON.stringify(outputs, null, 2));
 
-  if (flags.demo) {
-    const { api, region, personas } = outputs;
-    const factory = createApi({ api, region, keys: personas.factory });
-    const operator = createApi({ api, region, keys: personas.operator });
-    await runDemo({ outputs, factory, operator, directory, signal });
+    if (flags.demo) {
+      const { api, region, personas } = outputs;
+      const factory = createApi({ api, region, keys: personas.factory });
+      const operator = createApi({ api, region, keys: personas.operator });
+      await runDemo({ outputs, factory, operator, directory, signal });
+    }
+    console.log(serving(outputs, directory, flags.demo));
+    await stopped;
+  } finally {
+    await standIn.close();
   }
-  console.log(serving(outputs, directory, flags.demo));
-  await stopped;
-  await standIn.close();
 }
 
-/** `serverless package`, offline: the very template and bundles that a deployment uploads. */
+/**
+ * `serverless package`, offline: the very template and bundles that a deployment uploads. Made aside and then moved into place, so that
+ * another run that boots meanwhile finds the old package or the new one and not half of it.
+ */
 async function packageService(): Promise<void> {
   const serverless = createRequire(import.meta.url).resolve('serverless/bin/serverless.js');
+  const cache = join(REPOSITORY, 'node_modules', '.cache');
+  await mkdir(cache, { recursive: true });
+  const aside = await mkdtemp(join(cache, 'package-'));
   try {
-    await promisify(execFile)(process.execPath, [serverless, 'package', '--stage', STAGE], { cwd: REPOSITORY });
+    const args = [serverless, 'package', '--stage', STAGE, '--package', aside];
+    await promisify(execFile)(process.execPath, args, { cwd: REPOSITORY });
+    await rm(PACKAGE, { recursive: true, force: true });
+    await rename(aside, PACKAGE);
   } catch (error) {
+    await rm(aside, { recursive: true, force: true });
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     throw new Error(`the service could not be packaged:\n${stdout}${stderr}`, { cause: error });
   }
@@ -90,6 +109,8 @@ async function boot(flags: Flags, directory: string): Promise<StandIn> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const template = JSON.parse(await readFile(join(PACKAGE, 'cloudformation-template-update-stack.json'), 'utf8'));
+  // Loaded only here: a camera on the command line has nothing to do with it, and need not wait for it.
+  const { startStandIn } = await import('../local/stand-in.ts');
   return startStandIn({
     template,
     assets: PACKAGE,
@@ -184,6 +205,7 @@ Try next, in another terminal:
 Ctrl-C ends it.`;
 }
 
+const isPortInUse = (error: unknown): error is PortInUse => error instanceof Error && error.name === 'PortInUse';
 const takenPort = ({ port, door }: PortInUse) => `port ${port} is in use; choose another with --${door}-port`;
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 

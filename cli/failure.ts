@@ -1,0 +1,25 @@
+/** What a script may tell apart: `no`: it was done and not all is well; `stuck`: it could not be done. */
+export const exitCodes = { no: 1, stuck: 2, interrupted: 130 } as const;
+
+/** Thrown for what the user can act on: one line, no stack. */
+export class CommandFailed extends Error {
+  override name = 'CommandFailed' as const;
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = exitCodes.stuck) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Runs a command; what a person can act on becomes one line and an exit code, anything else is a bug and keeps its stack. */
+export async function orOneLine(command: () => Promise<void>): Promise<void> {
+  try {
+    await command();
+  } catch (error) {
+    const fromTheSystem = error instanceof Error && 'syscall' in error;
+    if (!(error instanceof CommandFailed) && !fromTheSystem) throw error;
+    console.error(`firstlight: ${error.message}`);
+    process.exitCode = error instanceof CommandFailed ? error.exitCode : exitCodes.stuck;
+  }
+}

@@ -1,0 +1,21 @@
+import Table from 'cli-table3';
+
+const PLAIN = { head: [], border: [] };
+
+/** Rows under their headings. */
+export function table(head: string[], rows: (string | number)[][]): string {
+  const drawn = new Table({ head, style: PLAIN });
+  drawn.push(...rows);
+  return drawn.toString();
+}
+
+/** Names and values, one a line. */
+export function facts(rows: [string, string | number | undefined][]): string {
+  const said = rows.filter((row): row is [string, string | number] => row[1] !== undefined && row[1] !== '');
+  const width = Math.max(...said.map(([name]) => name.length));
+  return said.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+export const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
+
+export const count = (value: number): string => value.toLocaleString('en-US');

@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, expect, inject, it } from 'vitest';
+import { until } from '../until.ts';
+
+const outputs = inject('outputs');
+const folder = mkdtempSync(join(tmpdir(), 'firstlight-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Nobody's AWS credentials but those that a test gives. */
+const bare = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS|FIRSTLIGHT)_/.test(name)));
+const local = ['--outputs', join(dirname(outputs.caPath), 'outputs.json')];
+const chain = (persona: keyof typeof outputs.personas) => ({
+  AWS_REGION: outputs.region,
+  AWS_ENDPOINT_URL: outputs.aws,
+  AWS_ACCESS_KEY_ID: outputs.personas[persona].accessKeyId,
+  AWS_SECRET_ACCESS_KEY: outputs.personas[persona].secretAccessKey,
+});
+
+const start = (args: string[], env: Record<string, string> = {}) =>
+  spawn(process.execPath, [resolve('cli/firstlight.ts'), ...args], {
+    cwd: folder,
+    env: { ...bare, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+async function firstlight(args: string[], env: Record<string, string> = {}) {
+  const run = start(args, env);
+  const [stdout, stderr, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, 'close')]);
+  return { code: code as number, stdout, stderr, json: () => JSON.parse(stdout) };
+}
+
+/** A manifest of so many rows whose serial numbers no other test has. */
+function manifest(name: string, rows: number): string {
+  const file = join(folder, `${name}.csv`);
+  const lines = Array.from({ length: rows }, (_, n) => `${name}-${n},A1,week-47,sub audio`);
+  writeFileSync(file, ['serialNumber,model,batch,channels', ...lines, ''].join('\n'));
+  return file;
+}
+
+it('imports a manifest once; the same again writes nothing', { timeout: 120_000 }, async () => {
+  const file = manifest('CLI-A', 250);
+  const first = await firstlight(['manifest', 'import', ...local, file]);
+  expect(first.stderr).not.toContain('firstlight:');
+  expect(first.stdout).toMatch(/^rows +250$/m);
+  expect(first.stdout).toMatch(/^API calls +\d+$/m);
+  expect(first.stdout).toMatch(/^peak memory +\d+ MB$/m);
+  expect(first.code).toBe(0);
+  const again = await firstlight(['manifest', 'import', '--json', ...local, file]);
+  expect(again.json()).toMatchObject({ rows: 250, created: 0, updated: 0, unchanged: 250, rejected: 0 });
+});
+
+it('killed half-way and started again, ends the same', { timeout: 180_000 }, async () => {
+  const file = manifest('CLI-K', 1500);
+  const args = ['manifest', 'import', '--json', '--parallel', '1', ...local, file];
+  const run = start(args);
+  const ended = once(run, 'close');
+  const verdicts = () => {
+    try {
+      return readFileSync(`${file}.verdicts.jsonl`, 'utf8').split('\n').length - 2;
+    } catch {
+      return 0;
+    }
+  };
+  await until('two pages of verdicts', async () => verdicts() >= 200, 60_000);
+  run.kill('SIGKILL');
+  await ended;
+  const kept = verdicts();
+  expect(kept).toBeLessThan(1500);
+
+  const result = await firstlight(args);
+  expect(result.code).toBe(0);
+  expect(result.json()).toMatchObject({ rows: 1500, resumedAt: kept, rejected: 0, updated: 0 });
+  const rows = readFileSync(`${file}.verdicts.jsonl`, 'utf8').trimEnd().split('\n').slice(1, -1);
+  expect(rows.map((line) => JSON.parse(line).row)).toEqual(Array.from({ length: 1500 }, (_, n) => n + 1));
+});
+
+it('finds the API by its stack, signed with the ordinary credentials', async () => {
+  const byStage = ['manifest', 'import', '--json', '--stage', 'local', manifest('CLI-S', 3)];
+  const done = await firstlight(byStage, chain('admin'));
+  expect(done).toMatchObject({ code: 0 });
+  expect(done.json()).toMatchObject({ api: outputs.api, created: 3 });
+
+  const factory = await firstlight([...byStage, '--restart'], chain('factory'));
+  expect(factory.code).toBe(2);
+  expect(factory.stderr).toContain('these keys may not ask CloudFormation where the API is; give its URL with --api');
+  const byUrl = await firstlight(['manifest', 'import', '--api', outputs.api, manifest('CLI-U', 3)], chain('factory'));
+  expect(byUrl.code).toBe(0);
+
+  const nowhere = await firstlight(['manifest', 'import', '--stage', 'nowhere', manifest('CLI-N', 1)], chain('admin'));
+  expect(nowhere.stderr).toMatch(/^firstlight: Stack with id firstlight-nowhere does not exist in us-east-1/);
+  const nobody = { AWS_EC2_METADATA_DISABLED: 'true', HOME: folder };
+  const unsigned = await firstlight(['manifest', 'import', '--api', outputs.api, manifest('CLI-V', 1)], nobody);
+  expect(unsigned).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^firstlight: no AWS credentials: set AWS_PROFILE/),
+  });
+});
+
+it('provisions a device that the reference camera then is', { timeout: 120_000 }, async () => {
+  await firstlight(['manifest', 'import', ...local, manifest('CLI-P', 2)]);
+  const made = await firstlight(['device', 'provision', '--json', ...local, 'CLI-P-0', '--out', 'p']);
+  expect(made.stderr).toBe('');
+  expect(made.json()).toMatchObject({ serialNumber: 'CLI-P-0', connection: { streamName: 'CLI-P-0' } });
+  expect(made.stdout).not.toContain('PRIVATE KEY');
+  expect(statSync(join(folder, 'p/private.key')).mode & 0o777).toBe(0o600);
+
+  const again = await firstlight(['device', 'provision', ...local, 'CLI-P-0', '--out', 'p']);
+  expect(again).toMatchObject({
+    code: 2,
+    stderr: 'firstlight: p/private.key is there already and is not written over: give another --out\n',
+  });
+  const boot = await firstlight(['camera', 'boot', ...local, '--serial', 'CLI-P-0', '--dir', 'p']);
+  expect(boot.stdout).toMatch(/proof of life[\s\S]*PERSISTED/);
+  const unknown = await firstlight(['device', 'provision', ...local, 'CLI-P-9']);
+  expect(unknown).toMatchObject({ code: 1, stderr: expect.stringMatching(/^firstlight: POST .*: 404 /) });
+});
+
+it('makes, lists and disables claim certificates, and makes one for an installer', { timeout: 120_000 }, async () => {
+  const made = (
+    await firstlight(['claim-certificate', 'create', '--json', ...local, '--batch', 'cli', '--until', '2030-01-31'])
+  ).json();
+  expect(made).toMatchObject({
+    batch: 'cli',
+    claimWindow: { until: '2030-01-31T00:00:00.000Z' },
+    files: { privateKey: 'claim-cli/private.key' },
+  });
+  const listed = (await firstlight(['claim-certificate', 'list', '--json', ...local, '--as', 'auditor'])).json();
+  expect(listed.claimCertificates).toContainEqual(
+    expect.objectContaining({ certificateId: made.certificateId, opened: 0 }),
+  );
+  const disabled = await firstlight(['claim-certificate', 'disable', ...local, made.certificateId]);
+  expect(disabled.stdout).toMatch(/^[0-9a-f]{64} is disabled since .* it has opened 0 devices\.$/m);
+  const refused = await firstlight(['claim-certificate', 'list', ...local, '--as', 'factory']);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('403 Forbidden (these keys may not call this route'),
+  });
+  const installer = await firstlight(['provisioning-claim', '--json', ...local]);
+  expect(installer.json()).toMatchObject({
+    templateName: outputs.claim.templateName,
+    files: { privateKey: 'provisioning-claim/private.key' },
+  });
+});
