@@ -54,7 +54,7 @@ beforeAll(async () => {
   await shell.runs('mkdir .firstlight');
   await shell.write('.firstlight/outputs.json', JSON.stringify(outputs));
   // One shell for the whole page: later lines use what earlier ones have set.
-  const script = blocks.map(({ code }, index) => `echo "=== ${index}"\n${code}`).join('\n');
+  const script = blocks.map(({ code }, index) => `printf '\\n=== ${index}\\n'\n${code}`).join('\n');
   const { stdout, stderr, code } = await shell.tries(script);
   printed = stdout.split(/^=== \d+\n/m).slice(1);
   if (code !== 0)

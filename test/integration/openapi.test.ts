@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openClaim, registerThing, takeCertificate } from '../camera-claim.ts';
 import { askForCredentials } from '../credential-provider.ts';
 import type { Held } from '../device-key.ts';
+import { callFunction } from '../function-call.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { type LocalRun, startLocalRun } from '../local-run.ts';
 import { type Description, type Operation, readDescription } from '../openapi.ts';
@@ -62,6 +63,12 @@ test('the routes that are deployed are the routes that are described, signed whe
     ({ method, path, isSigned }) => `${method} ${path} ${isSigned ? 'AWS_IAM' : 'NONE'}`,
   );
   expect(described.sort()).toEqual(deployed.sort());
+});
+
+test('the recorded event is answered with the same', async () => {
+  const event = JSON.parse(await readFile('events/openapi.json', 'utf8'));
+  const { payload } = await callFunction(run.outputs, 'openapi', event);
+  expect(JSON.parse(payload.body)).toEqual(description.document);
 });
 
 describe('each documented example, sent as it stands', () => {
