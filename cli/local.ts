@@ -108,7 +108,11 @@ async function boot(flags: Flags, directory: string): Promise<StandIn> {
   // Each start is a new world.
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const template = JSON.parse(await readFile(join(PACKAGE, 'cloudformation-template-update-stack.json'), 'utf8'));
+  const template = JSON.parse(
+    await readFile(join(PACKAGE, 'cloudformation-template-update-stack.json'), 'utf8').catch(() => {
+      throw new Error('there is no package to boot; leave out --no-package');
+    }),
+  );
   // Loaded only here: a camera on the command line has nothing to do with it, and need not wait for it.
   const { startStandIn } = await import('../local/stand-in.ts');
   return startStandIn({

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Outputs } from './local-run.ts';
@@ -76,8 +76,12 @@ export function startCamera(
 /** Runs it to its end. */
 export const runCamera = (...args: Parameters<typeof startCamera>): Promise<Ended> => startCamera(...args).ended;
 
-/** An empty disk for a camera. */
-export const emptyDisk = (): string => mkdtempSync(join(tmpdir(), 'firstlight-camera-'));
+/** An empty disk for a camera, which lasts as long as this process. */
+export function emptyDisk(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'firstlight-camera-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
 
 /** A module that makes the process believe in another time than the machine's. */
 const wrongClock = (offsetMs: number): string =>

@@ -10,8 +10,13 @@ export interface FunctionAnswer {
 }
 
 /** Lambda's Invoke, as an administrator: the shipped bundle runs with its own role and environment. */
-export async function callFunction(outputs: Outputs, key: string, event: object): Promise<FunctionAnswer> {
-  const { lambda } = awsClients(outputs, outputs.personas.admin);
+export async function callFunction(
+  outputs: Outputs,
+  key: string,
+  event: object,
+  clockOffsetMs = 0,
+): Promise<FunctionAnswer> {
+  const { lambda } = awsClients(outputs, outputs.personas.admin, clockOffsetMs);
   const Payload = JSON.stringify(event);
   const answer = await lambda.send(new InvokeCommand({ FunctionName: `firstlight-local-${key}`, Payload }));
   const text = Buffer.from(answer.Payload ?? []).toString('utf8');

@@ -26,7 +26,8 @@ export interface ApiCall {
 
 /** Firstlight's HTTP API as one caller, or as nobody: every answer comes back, refusals too. */
 export function createHttpApi({ api, region }: { api: string; region: string }, keys?: Keys) {
-  async function call(method: string, path: string, { body, text, headers, signingDate }: ApiCall = {}) {
+  /** The request as it goes over the wire. */
+  async function sign(method: string, path: string, { body, text, headers, signingDate }: ApiCall = {}) {
     const url = new URL(path, api);
     const payload = text ?? (body === undefined ? undefined : JSON.stringify(body));
     const request = {
@@ -40,13 +41,18 @@ export function createHttpApi({ api, region }: { api: string; region: string }, 
     };
     const signer = keys && new SignatureV4({ service: 'execute-api', region, credentials: keys, sha256: Sha256 });
     const { headers: sent } = signer ? await signer.sign(request, signingDate ? { signingDate } : {}) : request;
-    const response = await fetch(url, { method, headers: sent, ...(payload !== undefined && { body: payload }) });
+    return { url, method, headers: sent, ...(payload !== undefined && { body: payload }) };
+  }
+  async function call(method: string, path: string, more?: ApiCall) {
+    const { url, ...request } = await sign(method, path, more);
+    const response = await fetch(url, request);
     return { status: response.status, headers: response.headers, body: parsed(await response.text()) } as ApiAnswer;
   }
   return {
     get: (path: string, more?: ApiCall) => call('GET', path, more),
     post: (path: string, body: unknown, more?: ApiCall) => call('POST', path, { body, ...more }),
     call,
+    sign,
   };
 }
 
