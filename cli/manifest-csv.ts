@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { type CsvError, parse } from 'csv-parse';
 import { CommandFailed } from './failure.ts';
-import type { ReadRow } from './manifest-file.ts';
+import type { ReadRow } from './manifest-row.ts';
 
 /** The fields of a row, as the API calls them. */
 const COLUMNS = ['serialNumber', 'model', 'batch', 'publicKeySha256', 'claimToken', 'streamMode', 'channels'];

@@ -3,9 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { CommandFailed } from './failure.ts';
 import { csvRows } from './manifest-csv.ts';
-
-/** A row as it stands in the file, or why it is none. Lines count from 1, the heading included. */
-export type ReadRow = { line: number; value: unknown } | { line: number; serialNumber: string; problem: string };
+import type { ReadRow } from './manifest-row.ts';
 
 export type Format = 'csv' | 'jsonl';
 

