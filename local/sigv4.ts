@@ -1,7 +1,8 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { AwsError } from './error.ts';
 import type { Identity } from './iam/identities.ts';
 import type { HttpHead } from './service.ts';
+import { hmac, signingKey } from './signing-key.ts';
 
 /** Signature Version 4 in the Authorization header (IAM User Guide, "AWS Signature Version 4 for API requests"). */
 
@@ -196,12 +197,10 @@ function signatureOf({
   ].join('\n');
   const scope = [date, region, service, terminator];
   const toSign = [ALGORITHM, time, scope.join('/'), sha256(canonicalRequest)].join('\n');
-  const key = scope.reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
-  return hmac(key, toSign).toString('hex');
+  return hmac(signingKey(scope, secretAccessKey), toSign).toString('hex');
 }
 
 const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
-const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
 
 const canonicalValue = (value: string | string[] | undefined) =>
   [value ?? ''].flat().join(',').trim().replace(/\s+/g, ' ');

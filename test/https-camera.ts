@@ -8,9 +8,13 @@ import type { Outputs } from './local-run.ts';
 /** `POST /claims` as a camera sends it: unsigned, and tried no second time. */
 export function claimOverHttps(
   outputs: Outputs,
-  claim: { serialNumber: string; certificateSigningRequest: string; claimToken?: string },
+  {
+    serialNumber,
+    certificateSigningRequest,
+    claimToken,
+  }: { serialNumber: string; certificateSigningRequest: string; claimToken?: string },
 ): Promise<ApiAnswer> {
-  return createHttpApi(outputs).post('/claims', claim);
+  return createHttpApi(outputs).post('/claims', { serialNumber, certificateSigningRequest, claimToken });
 }
 
 /** A token that nobody has. */

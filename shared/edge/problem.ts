@@ -49,9 +49,14 @@ const throttles = [
 
 export const isThrottle = (error: unknown): boolean => error instanceof Error && throttles.includes(error.name);
 
-/** A throttle of AWS becomes a failure that the caller can act on; anything else stays what it is. */
-const asFailure = (error: unknown): unknown =>
-  isThrottle(error) ? new Failure('busy', 'AWS is throttling; try again') : error;
+/** What the SDK throws when AWS did not answer within the client's own limit, its attempts included. */
+const isLate = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
+
+/** A throttle or a silence of AWS becomes a failure that the caller can act on; anything else stays what it is. */
+const asFailure = (error: unknown): unknown => {
+  if (isThrottle(error)) return new Failure('busy', 'AWS is throttling; try again');
+  return isLate(error) ? new Failure('busy', 'AWS did not answer in time; try again') : error;
+};
 
 /** What the caller is told: of a failure all, of a bug or an outage nothing. */
 export const problemOf = (error: unknown): Problem => {

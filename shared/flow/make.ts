@@ -78,6 +78,10 @@ export const make = async (request: MakeRequest, ports: MakePorts, settings: Mak
     const known = await ports.registry.read(request.serialNumber);
     const claim: HttpClaim = { ...asked, token: prove(known) };
 
+    // Our own record, of which the answer was lost: it stands, and so does its certificate.
+    if (known && issued && known.making?.certificateId === issued.certificateId) {
+      return finish(known, { ...issued, thingMade: false }, claim, ports, settings);
+    }
     const earlier = known && (await repeated(known, claim, ports));
     if (known && earlier) {
       if (issued) await discard(issued, ports);

@@ -177,10 +177,13 @@ describe('the HTTP door', () => {
       status: 500,
       code: 'internal',
     });
-    const throttled = await call(async () => {
-      throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' });
+  });
+
+  it.each(['ThrottlingException', 'TimeoutError'])('says when to come again after a %s of AWS', async (name) => {
+    const answer = await call(async () => {
+      throw Object.assign(new Error('slow down'), { name });
     });
-    expect(throttled).toMatchObject({ status: 503, headers: { 'retry-after': '2' }, body: { code: 'busy' } });
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' }, body: { code: 'busy' } });
   });
 
   it('says each failure with the status of the table', () => {

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import { CreateThingCommand } from '@aws-sdk/client-iot';
+import { CreateStreamCommand } from '@aws-sdk/client-kinesis-video';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { tellStandIn } from '../admin.ts';
+import { awsClients } from '../aws-clients.ts';
+import { announce, claimCamera, newSerial } from '../camera-claim.ts';
+import { makeDeviceKey } from '../device-key.ts';
+import { expectNoUnknownPower, idsOf, powerfulCertificates, readClaims, readDevice } from '../device-records.ts';
+import { type ApiAnswer, createHttpApi } from '../http-api.ts';
+import { announceWithKey, cameraOf, claimOverHttps, newToken, sayConnected } from '../https-camera.ts';
+import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let run: LocalRun;
+let outputs: Outputs;
+/** All that got, or could have got, a certificate. */
+const serials: string[] = [];
+beforeAll(async () => {
+  run = await startLocalRun();
+  ({ outputs } = run);
+});
+afterAll(() => run.stop());
+
+const claim = (serialNumber: string, certificateSigningRequest: string, claimToken?: string) =>
+  claimOverHttps(outputs, { serialNumber, certificateSigningRequest, ...(claimToken !== undefined && { claimToken }) });
+const newDevice = async (row: Parameters<typeof announceWithKey>[1]) => {
+  const device = await announceWithKey(outputs, row);
+  serials.push(device.serialNumber);
+  return device;
+};
+const reasonsOf = async (serialNumber: string, when = {}) =>
+  (await readClaims(outputs, serialNumber, when)).map(({ reason }) => reason);
+const admin = () => awsClients(outputs, outputs.personas.admin);
+
+/** Byte by byte what a stranger sees, save for the time and the number of the request. */
+function seenOf({ status, headers, body }: ApiAnswer): string {
+  const telling = [...headers].filter(([name]) => !['date', 'apigw-requestid'].includes(name));
+  return JSON.stringify([status, telling, body]);
+}
+
+describe('POST /claims', () => {
+  test('denies every reason alike, and writes each one down', async () => {
+    const stranger = await makeDeviceKey();
+    const { certificateSigningRequest: csr, publicKeySha256 } = stranger;
+    const claimToken = newToken();
+    const announced = async (row: object = {}) => {
+      const serialNumber = newSerial();
+      await announce(outputs, { serialNumber, ...row });
+      serials.push(serialNumber);
+      return serialNumber;
+    };
+    const spent = await newDevice({ claimToken });
+    const camera = cameraOf(
+      await claim(spent.serialNumber, spent.certificateSigningRequest, claimToken),
+      spent.privateKeyPem,
+    );
+    expect((await sayConnected(outputs, camera)).status).toBe(204);
+    const [thingTaken, streamTaken] = [await announced({ publicKeySha256 }), await announced({ claimToken })];
+    await admin().iot.send(new CreateThingCommand({ thingName: thingTaken }));
+    await admin().kinesisVideo.send(new CreateStreamCommand({ StreamName: streamTaken }));
+    const overMqtt = await claimCamera(outputs, { serialNumber: newSerial() });
+    serials.push(overMqtt.serialNumber);
+
+    const denials: [serialNumber: string, claimToken: string | undefined, reason: string][] = [
+      [newSerial(), undefined, 'unknown-serial'],
+      [newSerial(), claimToken, 'unknown-serial'],
+      [await announced(), undefined, 'claim-certificate-unknown'],
+      [await announced(), claimToken, 'claim-certificate-unknown'],
+      [overMqtt.serialNumber, undefined, 'claim-certificate-unknown'],
+      [await announced({ publicKeySha256: createHash('sha256').update('x').digest('hex') }), undefined, 'key-mismatch'],
+      [await announced({ claimToken }), undefined, 'token-missing'],
+      [await announced({ claimToken }), newToken(), 'token-invalid'],
+      [await announced({ claimToken }), 'Ab3-_x9Q', 'token-invalid'],
+      [await announced({ claimToken }), '', 'token-missing'],
+      [await announced({ claimToken }), `${claimToken} `, 'token-invalid'],
+      [await announced({ claimToken }), claimToken.toUpperCase(), 'token-invalid'],
+      [spent.serialNumber, claimToken, 'token-spent'],
+      [thingTaken, undefined, 'thing-taken'],
+      [streamTaken, claimToken, 'stream-taken'],
+    ];
+    const seen = new Set<string>();
+    for (const [serialNumber, token, reason] of denials) {
+      const answer = await claim(serialNumber, csr, token);
+      seen.add(seenOf(answer));
+      expect([serialNumber, ...(await reasonsOf(serialNumber))]).toContain(reason);
+    }
+    expect(seen.size).toBe(1);
+    expect([...seen][0]).toMatch(/^\[403,.*"code":"denied"/);
+    await expectNoUnknownPower(outputs, serials);
+  });
+
+  test('of a serial number of another, a token opens nothing, and is not used up', async () => {
+    const [mine, other] = [newToken(), newToken()];
+    const [one, two] = [await newDevice({ claimToken: mine }), await newDevice({ claimToken: other })];
+    expect((await claim(one.serialNumber, one.certificateSigningRequest, other)).status).toBe(403);
+    expect((await claim(two.serialNumber, two.certificateSigningRequest, other)).status).toBe(201);
+    expect((await claim(one.serialNumber, one.certificateSigningRequest, mine)).status).toBe(201);
+  });
+
+  test('a token opens again for the same key, for another until the proof of life, and then for nobody', async () => {
+    const claimToken = newToken();
+    const { serialNumber, certificateSigningRequest } = await newDevice({ claimToken });
+    const first = await claim(serialNumber, certificateSigningRequest, claimToken);
+    const again = await claim(serialNumber, certificateSigningRequest, claimToken);
+    expect(again.body).toEqual(first.body);
+    // The key alone says who it is.
+    expect((await claim(serialNumber, certificateSigningRequest)).body).toEqual(first.body);
+
+    const other = await makeDeviceKey();
+    const moved = await claim(serialNumber, other.certificateSigningRequest, claimToken);
+    expect(moved.status).toBe(201);
+    expect(idsOf(await readDevice(outputs, serialNumber), 'allowed')).toEqual([moved.body.certificateId]);
+    expect((await sayConnected(outputs, cameraOf(moved, other.privateKeyPem))).status).toBe(204);
+    expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'active', claimToken: 'spent' });
+    expect((await claim(serialNumber, (await makeDeviceKey()).certificateSigningRequest, claimToken)).status).toBe(403);
+    // The first key has lost its certificate to the second one.
+    expect((await claim(serialNumber, certificateSigningRequest, claimToken)).status).toBe(403);
+    expect(await readDevice(outputs, serialNumber)).toMatchObject({ contested: { reason: 'token-spent' } });
+  });
+
+  test('a token at the same instant with eight keys: whoever is answered last holds the one certificate', async () => {
+    const claimToken = newToken();
+    const { serialNumber } = await newDevice({ claimToken });
+    const keys = await Promise.all(Array.from({ length: 8 }, () => makeDeviceKey()));
+    const answers = await Promise.all(
+      keys.map((key) => claim(serialNumber, key.certificateSigningRequest, claimToken)),
+    );
+    for (const { status } of answers) expect([201, 403, 409, 503]).toContain(status);
+    const device = await readDevice(outputs, serialNumber);
+    expect(idsOf(device, 'allowed')).toHaveLength(1);
+    const winner = answers.find(({ body }) => body.certificateId === idsOf(device, 'allowed')[0]);
+    expect(winner?.status).toBe(201);
+    expect(await powerfulCertificates(outputs)).toEqual(expect.arrayContaining(idsOf(device, 'allowed')));
+    await expectNoUnknownPower(outputs, serials);
+  });
+
+  test('a pinned key at the same instant, eight times: one certificate, and the same answer for all', async () => {
+    const { serialNumber, certificateSigningRequest } = await newDevice({ pinned: true });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => claim(serialNumber, certificateSigningRequest)));
+    const granted = answers.filter(({ status }) => status === 201);
+    expect(granted.length).toBeGreaterThan(0);
+    expect(new Set(granted.map(({ body }) => body.certificateId)).size).toBe(1);
+    expect(idsOf(await readDevice(outputs, serialNumber))).toHaveLength(1);
+    expect((await claim(serialNumber, certificateSigningRequest)).body).toEqual(granted[0]?.body);
+  });
+});
+
+describe('what strangers write', () => {
+  const items = async (): Promise<number> => {
+    const TableName = outputs.claim.templateName.replace(/-claim$/, '-claims');
+    return (await admin().dynamoDb.send(new ScanCommand({ TableName, Select: 'COUNT' }))).Count ?? 0;
+  };
+
+  test('of one serial number is bounded: the first twenty an hour whole, and of the others the last', async () => {
+    const { serialNumber } = await newDevice({});
+    const { certificateSigningRequest } = await makeDeviceKey();
+    const before = await items();
+    for (let n = 0; n < 30; n++) await claim(serialNumber, certificateSigningRequest);
+    // Twenty, the counter of the hour, and the last.
+    expect((await items()) - before).toBe(22);
+    expect(await readClaims(outputs, serialNumber)).toHaveLength(20);
+    expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'registered', version: 1 });
+  });
+
+  test('leaves nothing in the registry of devices, and nothing at AWS', async () => {
+    const serialNumber = newSerial();
+    const before = await powerfulCertificates(outputs);
+    const { certificateSigningRequest } = await makeDeviceKey();
+    expect((await claim(serialNumber, certificateSigningRequest, newToken())).status).toBe(403);
+    const auditor = createHttpApi(outputs, outputs.personas.auditor);
+    expect((await auditor.get(`/devices/${serialNumber}`)).status).toBe(404);
+    expect(await reasonsOf(serialNumber)).toEqual(['unknown-serial']);
+    expect(await powerfulCertificates(outputs)).toEqual(before);
+  });
+
+  test('comes no faster than the route lets through', async () => {
+    const { certificateSigningRequest } = await makeDeviceKey();
+    const serialNumber = newSerial();
+    const answers = await Promise.all(Array.from({ length: 80 }, () => claim(serialNumber, certificateSigningRequest)));
+    const statuses = answers.map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([403, 429]));
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(20);
+  });
+});
+
+// The last: it moves the clock.
+describe('a token that is guessed at', () => {
+  test('after ten wrong tokens it looks at none for an hour; then the right one opens', async () => {
+    const claimToken = newToken();
+    const { serialNumber, certificateSigningRequest } = await newDevice({ claimToken });
+    const pinned = await newDevice({ pinned: true });
+    for (let n = 0; n < 10; n++) {
+      expect((await claim(serialNumber, certificateSigningRequest, newToken())).status).toBe(403);
+      expect((await claim(pinned.serialNumber, certificateSigningRequest, newToken())).status).toBe(403);
+    }
+    expect((await claim(serialNumber, certificateSigningRequest, claimToken)).status).toBe(403);
+    expect((await reasonsOf(serialNumber))[0]).toBe('too-many-tokens');
+    // A pinned key needs no token, so none can shut it out.
+    expect((await claim(pinned.serialNumber, pinned.certificateSigningRequest)).status).toBe(201);
+
+    await tellStandIn(outputs.aws, 'clock', { advanceSeconds: 3600 });
+    expect((await claim(serialNumber, certificateSigningRequest, claimToken)).status).toBe(201);
+  });
+});
