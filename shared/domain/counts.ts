@@ -9,8 +9,8 @@ export type Counted = Partial<Pick<Device, 'status' | 'batch' | 'model'>>;
 /** One more, or one less, of the devices of a kind and name. */
 export type Step = { kind: CountKind; name: string; by: 1 | -1 };
 
-/** A device as it is to be counted: under nothing once it is gone. */
-export type Recount = { serialNumber: string; version: number; isNew: boolean; counted: Counted };
+/** A device as it is to be counted: under nothing once it is gone. A later change has a greater stamp. */
+export type Recount = { serialNumber: string; stamp: string; counted: Counted };
 
 export const countedOf = ({ status, batch, model }: Device): Counted => ({
   status,
@@ -35,16 +35,13 @@ export const recountOf = (before: Device | undefined, after: Device | undefined)
   if (!device) return undefined;
   const [old, next] = [before && countedOf(before), after && countedOf(after)];
   if (stepsBetween(old, next).length === 0) return undefined;
-  const { serialNumber, version } = device;
-  return { serialNumber, version: after ? version : version + 1, isNew: before === undefined, counted: next ?? {} };
+  const { serialNumber, version, registeredAt } = device;
+  // Versions begin anew with each item, and an item that is made again is younger.
+  const stamp = `${registeredAt}#${String(after ? version : version + 1).padStart(10, '0')}`;
+  return { serialNumber, stamp, counted: next ?? {} };
 };
 
 /** Of several changes of one device, in their order, only the last counts: the counters never saw the others. */
-export const newestOf = (recounts: Recount[]): Recount[] => {
-  const newest = new Map<string, Recount>();
-  for (const recount of recounts) {
-    const earlier = newest.get(recount.serialNumber);
-    newest.set(recount.serialNumber, { ...recount, isNew: recount.isNew || (earlier?.isNew ?? false) });
-  }
-  return [...newest.values()];
-};
+export const newestOf = (recounts: Recount[]): Recount[] => [
+  ...new Map(recounts.map((recount) => [recount.serialNumber, recount])).values(),
+];

@@ -1,13 +1,13 @@
 import { type Counted, newestOf, type Recount, type Step, stepsBetween } from '../domain/counts.ts';
 
 /** How a device was counted and how it is to be, once its note says so; the counters owe the difference until `settle`. */
-export type Note = { serialNumber: string; version: number; was: Counted; counted: Counted };
+export type Note = { serialNumber: string; stamp: string; was: Counted; counted: Counted };
 
 /** What one counter owes for several devices. */
-export type Tally = Pick<Step, 'kind' | 'name' | 'by'> & { of: { serialNumber: string; version: number }[] };
+export type Tally = Pick<Step, 'kind' | 'name' | 'by'> & { of: { serialNumber: string; stamp: string }[] };
 
 export interface Ledger {
-  /** `begun`: noted now. `owing`: an earlier note, of this version or an older one, is not settled yet. `undefined`: this version or a later one was counted. */
+  /** `begun`: noted now. `owing`: an earlier note, of this stamp or an older one, is not settled yet. `undefined`: this one or a later one was counted. */
   begin(recount: Recount): Promise<{ state: 'begun' | 'owing'; note: Note } | undefined>;
   /** Each device's step once, however often it is asked for. */
   add(tally: Tally): Promise<void>;
@@ -42,11 +42,11 @@ export const countDevices = async (recounts: Recount[], ledger: Ledger): Promise
 
 const talliesOf = (notes: Note[]): Tally[] => {
   const tallies = new Map<string, Tally>();
-  for (const { serialNumber, version, was, counted } of notes) {
+  for (const { serialNumber, stamp, was, counted } of notes) {
     for (const { kind, name, by } of stepsBetween(was, counted)) {
       const key = JSON.stringify([kind, name, by]);
       const tally = tallies.get(key) ?? { kind, name, by, of: [] };
-      tally.of.push({ serialNumber, version });
+      tally.of.push({ serialNumber, stamp });
       tallies.set(key, tally);
     }
   }

@@ -3,8 +3,8 @@ import type { Counted, CountKind, Recount } from '../../domain/counts.ts';
 import { dynamo, isConditionFailed } from './client.ts';
 import { fromItem, type Item, toItem } from './item.ts';
 
-type Note = { serialNumber: string; version: number; was: Counted; counted: Counted };
-type Tally = { kind: CountKind; name: string; by: number; of: { serialNumber: string; version: number }[] };
+type Note = { serialNumber: string; stamp: string; was: Counted; counted: Counted };
+type Tally = { kind: CountKind; name: string; by: number; of: { serialNumber: string; stamp: string }[] };
 
 /** An update names each device twice, and an expression holds 4 KB. */
 const mostAtOnce = 20;
@@ -13,8 +13,8 @@ const mostAtOnce = 20;
 const noteKey = (serialNumber: string): Item => toItem({ kind: `device#${serialNumber}`, name: '-' });
 
 const noteOf = (serialNumber: string, item: Item): Note => {
-  const { version, was, counted } = fromItem(item) as Omit<Note, 'serialNumber'>;
-  return { serialNumber, version, was, counted };
+  const { stamp, was, counted } = fromItem(item) as Omit<Note, 'serialNumber'>;
+  return { serialNumber, stamp, was, counted };
 };
 
 const chunksOf = (tally: Tally): Tally[] =>
@@ -23,27 +23,24 @@ const chunksOf = (tally: Tally): Tally[] =>
     of: tally.of.slice(chunk * mostAtOnce, (chunk + 1) * mostAtOnce),
   }));
 
-/** What a counter remembers of a device: the version whose step it has. */
+/** What a counter remembers of a device: the stamp of the step that it has. */
 const names = ({ of }: Tally) =>
   Object.fromEntries(of.map(({ serialNumber }, place) => [`#d${place}`, `of:${serialNumber}`]));
 
 export const ledgerIn = (table: string) => ({
-  async begin({ serialNumber, version, isNew, counted }: Recount) {
-    const isGone = Object.keys(counted).length === 0;
+  async begin({ serialNumber, stamp, counted }: Recount) {
     try {
       const { Attributes } = await dynamo.send(
         new UpdateItemCommand({
           TableName: table,
           Key: noteKey(serialNumber),
-          // One that was gone begins again at version 1.
-          ConditionExpression: `attribute_not_exists(owing) AND (attribute_not_exists(version) OR version < :version${isNew ? ' OR gone = :true' : ''})`,
+          ConditionExpression: 'attribute_not_exists(owing) AND (attribute_not_exists(stamp) OR stamp < :stamp)',
           UpdateExpression:
-            'SET was = if_not_exists(counted, :nothing), counted = :counted, version = :version, gone = :gone, owing = :true',
+            'SET was = if_not_exists(counted, :nothing), counted = :counted, stamp = :stamp, owing = :true',
           ExpressionAttributeValues: toItem({
             ':nothing': {},
             ':counted': counted,
-            ':version': version,
-            ':gone': isGone,
+            ':stamp': stamp,
             ':true': true,
           }),
           ReturnValues: 'ALL_NEW',
@@ -62,15 +59,15 @@ export const ledgerIn = (table: string) => ({
     await Promise.all(chunksOf(tally).map((chunk) => addTo(table, chunk)));
   },
 
-  async settle({ serialNumber, version }: Note): Promise<void> {
+  async settle({ serialNumber, stamp }: Note): Promise<void> {
     try {
       await dynamo.send(
         new UpdateItemCommand({
           TableName: table,
           Key: noteKey(serialNumber),
-          ConditionExpression: 'version = :version',
+          ConditionExpression: 'stamp = :stamp',
           UpdateExpression: 'REMOVE owing',
-          ExpressionAttributeValues: toItem({ ':version': version }),
+          ExpressionAttributeValues: toItem({ ':stamp': stamp }),
         }),
       );
     } catch (error) {
@@ -105,7 +102,7 @@ const addTo = async (table: string, tally: Tally): Promise<void> => {
         UpdateExpression: `SET ${places.map((n) => `#d${n} = :v${n}`).join(', ')} ADD #count :by`,
         ExpressionAttributeNames: { ...names(tally), '#count': 'count' },
         ExpressionAttributeValues: toItem({
-          ...Object.fromEntries(tally.of.map(({ version }, n) => [`:v${n}`, version])),
+          ...Object.fromEntries(tally.of.map(({ stamp }, n) => [`:v${n}`, stamp])),
           ':by': tally.by * tally.of.length,
         }),
       }),
