@@ -1,15 +1,21 @@
 import type { Clock } from './clock.ts';
+import type { EventBridge } from './eventbridge.ts';
 import { FAULT_KINDS, type Fault, type Faults } from './faults.ts';
 import type { HttpAnswer, HttpRequest } from './service.ts';
 
-/** `POST /_firstlight/reset | faults | clock`: how a test rules the stand-in. Not AWS; for this machine only. */
+/**
+ * `POST /_firstlight/reset | faults | clock` and `GET /_firstlight/events`: how a test rules the stand-in and waits for what it
+ * has set off. Not AWS; for this machine only.
+ */
 export function createAdmin({
   faults,
   clock,
+  eventBridge,
   reset,
 }: {
   faults: Faults;
   clock: Clock;
+  eventBridge?: Pick<EventBridge, 'arrived' | 'position'>;
   reset: () => void | Promise<void>;
 }): (request: HttpRequest & { remoteAddress?: string }) => Promise<HttpAnswer | undefined> {
   const verbs: Record<string, (body: Record<string, unknown>) => unknown> = {
@@ -35,17 +41,39 @@ export function createAdmin({
 
   return async (request) => {
     const [, name = ''] = /^\/_firstlight\/(\w+)$/.exec(request.path) ?? [];
+    const isEvents = name === 'events' && eventBridge !== undefined;
     const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-    if (!verb) return undefined;
+    if (!verb && !isEvents) return undefined;
     if (!isLocal(request)) return answer(403, { message: 'Only for this machine.' });
-    if (request.method !== 'POST') return answer(405, { message: `Use POST for ${request.path}.` });
+    const method = isEvents ? 'GET' : 'POST';
+    if (request.method !== method) return answer(405, { message: `Use ${method} for ${request.path}.` });
     try {
-      return answer(200, await verb(parse(request.body)));
+      if (isEvents) return answer(200, await arrivals(eventBridge, request.query));
+      return answer(200, await verb?.(parse(request.body)));
     } catch (error) {
       if (error instanceof Refusal) return answer(400, { message: error.message });
       throw error;
     }
   };
+}
+
+const LONGEST_WAIT_SECONDS = 60;
+
+/** Every event after `since`: the `next` of an earlier answer, or an instant; left out, every one. Waits until there is one. */
+async function arrivals(eventBridge: Pick<EventBridge, 'arrived' | 'position'>, query: string): Promise<unknown> {
+  const asked = new URLSearchParams(query);
+  const since = asked.get('since') || '0';
+  const wait = asked.get('waitSeconds') ?? '20';
+  const from = /^\d+$/.test(since) ? { position: Number(since) } : { at: Date.parse(since) };
+  if ('at' in from && Number.isNaN(from.at)) {
+    throw new Refusal('`since` must be the `next` of an earlier answer, or an instant');
+  }
+  if (!/^\d+$/.test(wait) || Number(wait) > LONGEST_WAIT_SECONDS) {
+    throw new Refusal(`\`waitSeconds\` must be a number from 0 to ${LONGEST_WAIT_SECONDS}`);
+  }
+  const arrived = await eventBridge.arrived(from, Number(wait) * 1000);
+  const next = arrived.at(-1)?.position ?? ('position' in from ? from.position : eventBridge.position());
+  return { events: arrived.map(({ bus, event }) => ({ ...event, bus })), next };
 }
 
 /** What the caller got wrong, in words. */

@@ -8,6 +8,7 @@ import { createCloudFormation, type Stack } from './cloudformation/service.ts';
 import { createDoor } from './door.ts';
 import { createDynamoDb } from './dynamodb.ts';
 import { AwsError } from './error.ts';
+import { createEventBridge } from './eventbridge.ts';
 import { createFaults } from './faults.ts';
 import { createIam } from './iam/iam.ts';
 import { createIdentities, type Identity } from './iam/identities.ts';
@@ -75,9 +76,11 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
 
   const sqs = createSqs({ clock, ...account, awsEndpoint });
   const dynamodb = await createDynamoDb({ clock, ...account });
+  const eventBridge = createEventBridge({ clock, ...account });
   const streams = createStreams({ clock, ...account });
   const kinesisvideo = createKinesisVideo({ streams, clock, dataEndpoint: awsEndpoint, faults });
-  const functions = createFunctions({ clock, identities, ...account, sqs, awsEndpoint, log });
+  const { onWrite } = dynamodb;
+  const functions = createFunctions({ clock, identities, ...account, sqs, awsEndpoint, log, onWrite });
   const httpApi = createHttpApi({ identities, functions, clock, ...account, endpoint: () => address.api });
 
   const registry = createRegistry({ clock, ...account });
@@ -124,6 +127,7 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
     dynamodb,
     kinesisvideo,
     sqs,
+    eventBridge,
     cloudformation,
   ];
   const customResources = createCustomResources({ endpoint: awsEndpoint });
@@ -134,7 +138,10 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
     clock,
     region: REGION,
     faults,
-    extra: [createAdmin({ faults, clock, reset: () => restore() }), async (request) => customResources.answer(request)],
+    extra: [
+      createAdmin({ faults, clock, eventBridge, reset: () => restore() }),
+      async (request) => customResources.answer(request),
+    ],
     onKill: functions.kill,
   });
 

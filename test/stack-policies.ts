@@ -149,6 +149,10 @@ export async function readStack(outputs: Outputs): Promise<Stack> {
 export const plainName = (piece: string, { prefix }: Stack): string =>
   piece
     .replaceAll(prefix, '')
+    // A bus is called like the stack itself.
+    .replace(/(event-bus\/)[\w-]+$/, '$1')
+    // A stream is called by when it was begun.
+    .replace(/(\/stream)\/[\d:T.-]+$/, '$1')
     .replaceAll('${', '{')
     .replace(/(execute-api:Invoke on )\w+\/\$default\//, '$1');
 

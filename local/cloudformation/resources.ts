@@ -1,4 +1,5 @@
 import { compute } from './compute.ts';
+import { events } from './events.ts';
 import { iot } from './iot.ts';
 import { number, policyText, present } from './properties.ts';
 
@@ -34,6 +35,7 @@ export interface ResourceType {
 /** Resource type → how the stand-in makes it, through the very operations that a client would call. */
 export const RESOURCE_TYPES: Record<string, ResourceType> = {
   ...compute,
+  ...events,
   ...iot,
 
   'AWS::KinesisVideo::Stream': {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import * as sdk from '@aws-sdk/client-lambda';
 import type { Clock } from '../clock.ts';
+import type { ChangeListener } from '../dynamodb/writes.ts';
 import { AwsError } from '../error.ts';
 import type { Identities } from '../iam/identities.ts';
 import { evaluate } from '../policy.ts';
@@ -8,6 +9,7 @@ import { restJson } from '../protocol/rest-json.ts';
 import type { Service } from '../service.ts';
 import { createCodeStore } from './code.ts';
 import { type Answer, createEnvironments } from './environments.ts';
+import { createEventSources } from './event-sources.ts';
 import { createEvents } from './events.ts';
 import { functionNameOf, needsOf, operationsOn } from './operations.ts';
 import { roleCredentials } from './role.ts';
@@ -49,6 +51,8 @@ export interface FunctionsOptions {
   accountId: string;
   /** Takes what a failure destination gets. */
   sqs: { send(queueArn: string, body: string): unknown };
+  /** Tells of every change to a table that has a stream. */
+  onWrite?: (listener: ChangeListener) => () => void;
   /** Where the functions' AWS clients go: `AWS_ENDPOINT_URL`. */
   awsEndpoint: () => string;
   /** What the functions write, and what Lambda says about them. */
@@ -101,7 +105,17 @@ export function createFunctions(options: FunctionsOptions): Functions {
     throw new AwsError('AccessDeniedException', 403, text);
   }
 
-  const operations = operationsOn({
+  const eventSources = createEventSources({
+    clock,
+    identities,
+    region,
+    find,
+    run: (fn, payload) => environments.run(fn, payload),
+    log,
+    onWrite: options.onWrite ?? (() => () => {}),
+  });
+
+  const ofFunctions = operationsOn({
     clock,
     identities,
     code,
@@ -116,13 +130,16 @@ export function createFunctions(options: FunctionsOptions): Functions {
     service: {
       name: 'lambda',
       protocol: restJson({ schemas: sdk, errorMessageKey: 'message' }),
-      operations,
+      operations: { ...ofFunctions, ...eventSources.operations },
       needs: (operation, input) => needsOf(operation, input as Record<string, unknown>, functionArn),
-      snapshot: () => structuredClone(functions),
+      snapshot: () => ({ functions: structuredClone(functions), eventSources: eventSources.snapshot() }),
       async restore(snapshot) {
+        const saved = snapshot as { functions: Map<string, LambdaFunction>; eventSources: unknown };
         events.clear();
+        eventSources.clear();
         await environments.closeAll();
-        functions = structuredClone(snapshot as Map<string, LambdaFunction>);
+        functions = structuredClone(saved.functions);
+        eventSources.restore(saved.eventSources);
       },
     },
 
@@ -140,10 +157,13 @@ export function createFunctions(options: FunctionsOptions): Functions {
     },
 
     kill: (accessKeyId) => environments.kill(accessKeyId),
-    idle: () => events.idle(),
+    async idle() {
+      await Promise.all([events.idle(), eventSources.idle()]);
+    },
 
     async close() {
       events.clear();
+      eventSources.clear();
       await environments.closeAll();
       await code.clear();
     },

@@ -46,6 +46,10 @@ export function needsOf(
   functionArn: (functionName: string) => string,
 ): Need[] {
   if (operation === 'ListFunctions') return [{ action: 'lambda:ListFunctions', resource: '*' }];
+  // Mappings are resources of their own, which the stand-in does not tell apart: nobody but a deployer makes any.
+  if (operation.endsWith('EventSourceMapping') || operation === 'ListEventSourceMappings') {
+    return [{ action: `lambda:${operation}`, resource: '*' }];
+  }
   const resource = functionArn(functionNameOf(String(input.FunctionName)));
   if (operation === 'Invoke') return [{ action: 'lambda:InvokeFunction', resource }];
   const need = { action: `lambda:${operation}`, resource };

@@ -80,7 +80,19 @@ const FUNCTIONS: Record<string, string[]> = {
   endpoints: ['iot:DescribeEndpoint'],
   getDevice: ['dynamodb:GetItem devices'],
   listClaimCertificates: ['dynamodb:Query devices/index/opened', 'dynamodb:Scan claim-certificates'],
+  listDevices: [
+    'dynamodb:GetItem devices',
+    'dynamodb:Query devices/index/batch',
+    'dynamodb:Query devices/index/certificate',
+    'dynamodb:Query devices/index/claimed',
+    'dynamodb:Query devices/index/model',
+    'dynamodb:Query devices/index/serial',
+    'dynamodb:Query devices/index/status',
+  ],
   listClaims: ['dynamodb:GetItem devices', 'dynamodb:Query claims'],
+  onClaimRefused: ['events:PutEvents'],
+  onDeviceChange: ['dynamodb:UpdateItem counters', 'events:PutEvents'],
+  stats: ['dynamodb:Query counters'],
   onPresence: [...PRESENCE, 'sqs:SendMessage'],
   openapi: [],
   provisionDevice: [
@@ -112,6 +124,8 @@ const FUNCTIONS: Record<string, string[]> = {
 };
 
 const READS = [
+  'GET /devices',
+  'GET /stats',
   'GET /devices/{serialNumber}',
   'GET /devices/{serialNumber}/claims',
   'GET /claim-certificates',

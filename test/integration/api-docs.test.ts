@@ -75,6 +75,10 @@ test.skipIf(lack)('the lines of docs/api.md run as they stand, and are answered'
     { results: Array(3).fill({ outcome: 'created' }) },
     { results: [{ outcome: 'updated' }] },
   ]);
+  expect(of('GET /devices')).toMatchObject([
+    { devices: expect.arrayContaining([expect.objectContaining({ status: 'registered' })]) },
+  ]);
+  expect(of('GET /stats')).toMatchObject([{ status: { retired: expect.any(Number) } }]);
   expect(of('GET /devices/{serialNumber}')).toMatchObject([{ serialNumber: 'LINE-0001', status: 'registered' }]);
   expect(of('POST /devices/{serialNumber}/provision')).toMatchObject([{ streamName: 'LINE-0003' }]);
   expect(of('POST /connected')).toEqual(['']);

@@ -1,7 +1,7 @@
 import { PutItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { claimKey, type RefusedClaim } from '../../domain/refusal.ts';
 import { dynamo } from './client.ts';
-import { fromItem, toItem } from './item.ts';
+import { fromItem, type Item, toItem } from './item.ts';
 
 /** So many refusals a day are kept whole for one serial number; later ones are only counted. */
 const keptADay = 100;
@@ -9,6 +9,12 @@ const keptADay = 100;
 const unknownKeptADay = 1000;
 
 const secondsAfter = (instant: string, days: number): number => Math.floor(Date.parse(instant) / 1000) + days * 86_400;
+
+/** `undefined` for what only counts. */
+export const toRefusedClaim = (item: Item): RefusedClaim | undefined => {
+  const { claimKey: key, expiresAt, ...claim } = fromItem(item);
+  return String(key).startsWith('#') ? undefined : (claim as RefusedClaim);
+};
 
 /** Refusals of one registry; those are kept for so many days. */
 export const claimsIn = (table: string, historyDays = 0) => ({
@@ -34,11 +40,7 @@ export const claimsIn = (table: string, historyDays = 0) => ({
       }),
     );
     // The counters come last, so leaving them out makes no gap.
-    return (Items ?? [])
-      .map(fromItem)
-      .flatMap(({ claimKey: key, expiresAt, ...claim }) =>
-        String(key).startsWith('#') ? [] : [claim as RefusedClaim],
-      );
+    return (Items ?? []).flatMap((item) => toRefusedClaim(item) ?? []);
   },
 });
 

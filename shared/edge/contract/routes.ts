@@ -13,6 +13,7 @@ import {
 } from './claim-certificate.ts';
 import { claimRequest, connectedRequest, connectionAnswer, provisionRequest } from './connection.ts';
 import { announceAnswer, announceRequest, certificateId, claimsAnswer, deviceAnswer } from './device.ts';
+import { devicesAnswer, devicesQuery, statsAnswer } from './device-list.ts';
 
 export type Persona = 'factory' | 'operator' | 'auditor';
 
@@ -57,6 +58,16 @@ export const routes: Route[] = [
     status: 200,
     answer: announceAnswer,
     failures: [],
+  },
+  {
+    method: 'GET',
+    path: '/devices',
+    summary: 'Devices by status, batch, model, serial prefix, time of claim, certificate',
+    callers: ['operator', 'auditor'],
+    query: devicesQuery,
+    status: 200,
+    answer: devicesAnswer,
+    failures: ['invalid-cursor'],
   },
   {
     method: 'GET',
@@ -166,6 +177,15 @@ export const routes: Route[] = [
     status: 201,
     answer: provisioningClaimAnswer,
     failures: [],
+  },
+  {
+    method: 'GET',
+    path: '/stats',
+    summary: 'How many devices there are by status, by batch and by model',
+    callers: ['operator', 'auditor'],
+    status: 200,
+    answer: statsAnswer,
+    failures: ['busy'],
   },
   {
     method: 'GET',

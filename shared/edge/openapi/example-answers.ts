@@ -126,6 +126,33 @@ export const answers = {
       },
     },
   },
+  listDevices: {
+    answer: {
+      value: {
+        devices: [
+          {
+            serialNumber: 'CAM-0002',
+            status: 'active',
+            streamMode: 'thing-name',
+            model: 'A1',
+            batch: '2026-48',
+            registeredAt: '2026-11-24T06:13:20.041Z',
+            claimedAt: '2026-11-24T06:13:25.580Z',
+            activeAt: '2026-11-24T06:13:28.957Z',
+          },
+        ],
+      },
+    },
+  },
+  stats: {
+    answer: {
+      value: {
+        status: { registered: 1, claimed: 2, active: 1, suspended: 0, retired: 0 },
+        batch: { '2026-48': 4 },
+        model: { A1: 3 },
+      },
+    },
+  },
   getDevice: { answer: { value: device } },
   listClaims: { answer: { value: { claims } } },
   provisionDevice: {

@@ -36,6 +36,18 @@ are rejected as well.`,
     requests: requests.announceDevices,
     answers: answers.announceDevices,
   },
+  'GET /devices': {
+    operationId: 'listDevices',
+    tag: 'registry',
+    description: `Every filter that is given must hold. With one, the newest \`registeredAt\` comes first; without, they come in the order
+of their serial numbers. What a list shows may lag the device by a moment. A page may be short, even empty, and have a
+\`nextCursor\` all the same: one answer looks at 5,000 devices at most. A cursor is good for its own filters only, and stays good
+while devices change.`,
+    answer: 'Devices',
+    answerMeans: 'A page of devices',
+    examples: { status: 'active', batch: '2026-48', limit: 50 },
+    answers: answers.listDevices,
+  },
   'GET /devices/{serialNumber}': {
     operationId: 'getDevice',
     tag: 'registry',
@@ -137,6 +149,15 @@ at each of \`devices\`. The same call again lists again.`,
     answerMeans: 'What the installer carries to the camera',
     requests: requests.createProvisioningClaim,
     answers: answers.createProvisioningClaim,
+  },
+  'GET /stats': {
+    operationId: 'stats',
+    tag: 'registry',
+    description: `Counted as devices change, a moment behind. Its cost follows the number of batches and models, never the fleet. Devices
+without a batch or without a model are in \`status\` only.`,
+    answer: 'Stats',
+    answerMeans: 'The counts',
+    answers: answers.stats,
   },
   'GET /openapi.json': {
     operationId: 'openapi',

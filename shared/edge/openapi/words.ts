@@ -46,7 +46,16 @@ const listedClaimCertificate = {
 
 /** What each member is, where its name and schema do not say it: by schema, then by path, through lists as if they were not there. */
 export const members: Record<string, Record<string, string>> = {
-  parameters: page,
+  parameters: {
+    ...page,
+    status: 'Where it stands in its life',
+    batch: 'As it was announced',
+    model: 'As it was announced',
+    serialPrefix: 'What its serial number begins with',
+    claimedAfter: 'Claimed at this instant or later',
+    claimedBefore: 'Claimed earlier than this instant',
+    certificateId: 'The newest certificate of the device that is not being taken away',
+  },
   Announcement: {
     devices: 'Each row gets its own verdict: a bad one never stops the good ones',
     'devices.streamMode':
@@ -73,6 +82,15 @@ export const members: Record<string, Record<string, string>> = {
     dueAt: 'When `reconcile` looks at it',
     contested: 'A sign that the serial number is used twice',
     history: 'The newest 40 entries, the oldest first',
+  },
+  Devices: {
+    'devices.contestedAt': 'The last sign that its serial number is used twice',
+    nextCursor,
+  },
+  Stats: {
+    status: 'Every status, with 0 where there is none',
+    batch: 'By name; a batch without devices is left out',
+    model: 'By name; a model without devices is left out',
   },
   Claims: {
     'claims.reason': listOf(reasons),

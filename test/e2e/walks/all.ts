@@ -6,6 +6,7 @@ import { type ClaimDoor, claimWalks, type Mode, type Walk } from './claim.ts';
 import { connectedWalks } from './connected.ts';
 import { lineWalks } from './line.ts';
 import { presenceWalks } from './presence.ts';
+import { queryWalks } from './queries.ts';
 
 export interface Prepared {
   claimDoor: ClaimDoor;
@@ -40,6 +41,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...(await apiWalks(outputs, cameras['thing-name'].serialNumber)),
     ...(await lineWalks(outputs, prefix, presence)),
     ...connectedWalks(outputs, prefix),
+    ...(await queryWalks(outputs, cameras['thing-name'])),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),
   };
 }

@@ -1,4 +1,5 @@
 import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION } from './needs.ts';
+import { queryNeeds } from './needs-queries.ts';
 
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
 const MENDED = /^could not mend: \{"AccessDeniedException":\d+\}$/;
@@ -184,6 +185,7 @@ export const needs: Needs = {
   ...callers,
   ...people,
   ...reconciling,
+  ...queryNeeds,
   'openapi trust: sts:AssumeRole by lambda.amazonaws.com': ['factory reads the description of the API', NO_FUNCTION],
   'provisioningHook role: dynamodb:UpdateItem on table/claim-certificates': [
     'is refused, and its claim certificate counts it',

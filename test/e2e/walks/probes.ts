@@ -1,4 +1,5 @@
 import * as dynamodb from '@aws-sdk/client-dynamodb';
+import * as eventbridge from '@aws-sdk/client-eventbridge';
 import * as iam from '@aws-sdk/client-iam';
 import * as iot from '@aws-sdk/client-iot';
 import * as kinesisvideo from '@aws-sdk/client-kinesis-video';
@@ -54,6 +55,7 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
     devices: ['serialNumber'],
     claims: ['serialNumber', 'claimKey'],
     'claim-certificates': ['certificateId'],
+    counters: ['kind', 'name'],
   };
   const calls: Calls = {};
   for (const [table, names] of Object.entries(tables)) {
@@ -77,7 +79,17 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
       calls[`dynamodb:${operation} ${table}`] = () => dynamoDb.send(command() as dynamodb.GetItemCommand);
     }
   }
-  const indexes = { place: 'thingName', due: 'dueShard', opened: 'openedBy', status: 'statusShard' };
+  const indexes = {
+    place: 'thingName',
+    due: 'dueShard',
+    opened: 'openedBy',
+    status: 'statusShard',
+    serial: 'shard',
+    batch: 'batch',
+    model: 'model',
+    claimed: 'claimedShard',
+    certificate: 'newestCertificateId',
+  };
   for (const [IndexName, key] of Object.entries(indexes)) {
     calls[`dynamodb:Query devices/index/${IndexName}`] = () =>
       dynamoDb.send(
@@ -165,11 +177,20 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
   const clients = awsClients(outputs, keys);
   const { aws: endpoint, region, accountId } = outputs;
   const queues = new sqs.SQSClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
+  const events = new eventbridge.EventBridgeClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
+  const EventBusName = prefix.replace(/-$/, '');
   const QueueUrl = `${endpoint}/${accountId}/${prefix}presence-failures`;
   const FunctionName = `${prefix}getDevice`;
   const RoleName = `${prefix}getDevice-${region}-lambdaRole`;
   const RoleArn = `arn:aws:iam::${accountId}:role/${RoleName}`;
   return {
+    'events:PutEvents': () =>
+      events.send(
+        new eventbridge.PutEventsCommand({
+          Entries: [{ EventBusName, Source: 'probe', DetailType: 'probe', Detail: '{}' }],
+        }),
+      ),
+    'events:DeleteEventBus': () => events.send(new eventbridge.DeleteEventBusCommand({ Name: 'nobody' })),
     'sqs:SendMessage': () => queues.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody: '{}' })),
     'sqs:ReceiveMessage': () => queues.send(new sqs.ReceiveMessageCommand({ QueueUrl })),
     'lambda:InvokeFunction': () => clients.lambda.send(new lambda.InvokeCommand({ FunctionName })),
@@ -191,6 +212,8 @@ function routes(outputs: Outputs, keys: Keys, { thingName }: Target): Calls {
   };
   return {
     'POST /devices': call('POST', '/devices'),
+    'GET /devices': call('GET', '/devices'),
+    'GET /stats': call('GET', '/stats'),
     'GET /devices/{serialNumber}': call('GET', `/devices/${thingName}`),
     'GET /devices/{serialNumber}/claims': call('GET', `/devices/${thingName}/claims`),
     'POST /devices/{serialNumber}/provision': call('POST', `/devices/${thingName}/provision`),

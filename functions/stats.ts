@@ -1,0 +1,9 @@
+// Trigger: GET /stats. Needs: dynamodb:Query on counters.
+import { countersIn } from '../shared/aws/dynamodb/counters.ts';
+import { env } from '../shared/config.ts';
+import { http } from '../shared/edge/http.ts';
+import { showStats } from '../shared/flow/show-stats.ts';
+
+const counters = countersIn(env.text('COUNTERS_TABLE'));
+
+export const handler = http(async () => ({ status: 200, body: await showStats(counters) }));

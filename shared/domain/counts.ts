@@ -1,0 +1,47 @@
+import type { Device } from './device.ts';
+
+export const countKinds = ['status', 'batch', 'model'] as const;
+export type CountKind = (typeof countKinds)[number];
+
+/** What a device is counted under. */
+export type Counted = Partial<Pick<Device, 'status' | 'batch' | 'model'>>;
+
+/** One more, or one less, of the devices of a kind and name. */
+export type Step = { kind: CountKind; name: string; by: 1 | -1 };
+
+/** A device as it is to be counted: under nothing once it is gone. A later change has a greater stamp. */
+export type Recount = { serialNumber: string; stamp: string; counted: Counted };
+
+export const countedOf = ({ status, batch, model }: Device): Counted => ({
+  status,
+  ...(batch !== undefined && { batch }),
+  ...(model !== undefined && { model }),
+});
+
+/** From how a device was counted to how it is to be. Nothing for what stays. */
+export const stepsBetween = (before: Counted = {}, after: Counted = {}): Step[] =>
+  countKinds.flatMap((kind): Step[] => {
+    const [old, next] = [before[kind], after[kind]];
+    if (old === next) return [];
+    return [
+      ...(old === undefined ? [] : [{ kind, name: old, by: -1 as const }]),
+      ...(next === undefined ? [] : [{ kind, name: next, by: 1 as const }]),
+    ];
+  });
+
+/** What a change of an item asks of the counters, if anything. */
+export const recountOf = (before: Device | undefined, after: Device | undefined): Recount | undefined => {
+  const device = after ?? before;
+  if (!device) return undefined;
+  const [old, next] = [before && countedOf(before), after && countedOf(after)];
+  if (stepsBetween(old, next).length === 0) return undefined;
+  const { serialNumber, version, registeredAt } = device;
+  // Versions begin anew with each item, and an item that is made again is younger.
+  const stamp = `${registeredAt}#${String(after ? version : version + 1).padStart(10, '0')}`;
+  return { serialNumber, stamp, counted: next ?? {} };
+};
+
+/** Of several changes of one device, in their order, only the last counts: the counters never saw the others. */
+export const newestOf = (recounts: Recount[]): Recount[] => [
+  ...new Map(recounts.map((recount) => [recount.serialNumber, recount])).values(),
+];
