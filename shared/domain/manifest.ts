@@ -133,8 +133,10 @@ export const announceRow = (
       `the device is ${known.status}: its ${changedIdentity.join(', ')} cannot change`,
     );
   }
+  // A new token is unspent, whatever became of the one before (a device that was reopened needs one).
+  const dropped = changedIdentity.includes('claimTokenSha256') ? ['claimTokenSpentAt'] : [];
   const kept = Object.fromEntries(
-    Object.entries(known).filter(([name]) => ![...identity, ...description].includes(name as never)),
+    Object.entries(known).filter(([name]) => ![...identity, ...description, ...dropped].includes(name as never)),
   ) as Device;
   const device = changed({ ...kept, ...present(row) }, {}, { at, by, what: 'updated', why: changes.join(', ') });
   return { outcome: 'updated', device };
