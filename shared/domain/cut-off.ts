@@ -46,6 +46,7 @@ export const endCutOff = (
     rest,
     {
       certificates: device.certificates.filter(({ id }) => !done.removed.includes(id)),
+      ...(done.complete && cutOff.streams === 'delete' && { streams: [] }),
       ...(denied.length > 0 && { denied }),
       ...(unfinished && { cutOff: unfinished }),
     },

@@ -67,7 +67,12 @@ export type Denial = { certificateId: string; until: string };
  * Other hardware's place, on its way here. `reserved`: the old unit is being cut off, and no claim is let in yet. `waiting`: the
  * old unit stays until this one has shown life. `cutting`: it has, and the old unit goes.
  */
-export type Takeover = { from: string; since: string; step: 'reserved' | 'waiting' | 'cutting' };
+export type Takeover = {
+  from: string;
+  since: string;
+  step: 'reserved' | 'waiting' | 'cutting';
+  keepUntilConnected?: true;
+};
 
 /** An operator's word for one key, for a day. */
 export type Approval = { publicKeySha256: string; claimId?: string; by: string; until: string };

@@ -48,7 +48,14 @@ export const beginTakeover = (
   const at = now.toISOString();
   return changed(
     next,
-    { takeover: { from: old.serialNumber, since: at, step: 'reserved' } },
+    {
+      takeover: {
+        from: old.serialNumber,
+        since: at,
+        step: 'reserved',
+        ...(order.keepUntilConnected && { keepUntilConnected: true }),
+      },
+    },
     entryOf('taking-over', order, at, `from ${old.serialNumber}`),
   );
 };
@@ -64,7 +71,7 @@ export const announceReplacement = (old: Device, by: string, order: Order, now: 
       );
 
 /** Place, streams and history go to the new hardware; the old unit is cut off, or `keeps` its power until life shows. */
-export const takeOver = (old: Device, next: Device, keeps: boolean, by: string, now: Date): Device => {
+export const takeOver = (old: Device, next: Device, by: string, now: Date): Device => {
   if (next.takeover?.from !== old.serialNumber || next.takeover.step !== 'reserved') return next;
   const at = now.toISOString();
   const { takeover, ...rest } = next;
@@ -81,7 +88,7 @@ export const takeOver = (old: Device, next: Device, keeps: boolean, by: string, 
       channels: old.channels,
       streams,
       replaces: old.serialNumber,
-      ...(keeps && { takeover: { ...takeover, step: 'waiting' as const } }),
+      ...(takeover.keepUntilConnected && { takeover: { ...takeover, step: 'waiting' as const } }),
       ...(old.reprovisioning && { reprovisioning: old.reprovisioning }),
     },
     { at, by, what: 'taken-over', why: `place ${old.thingName} of ${old.serialNumber}` },

@@ -324,7 +324,7 @@ describe('a replacement', () => {
     expect(claimOf(reserved)).toBe('raced');
     const given = done(giveUpPlace(old, 'CAM-2', order, now));
     expect(given).toMatchObject({ status: 'retired', replacedBy: 'CAM-2', cutOff: { act: 'replace' } });
-    const taken = takeOver(old, reserved, false, 'f', now);
+    const taken = takeOver(old, reserved, 'f', now);
     expect(taken).toMatchObject({
       serialNumber: 'CAM-2',
       status: 'registered',
@@ -340,7 +340,7 @@ describe('a replacement', () => {
       ['taking-over', undefined],
       ['taken-over', undefined],
     ]);
-    expect(takeOver(old, taken, false, 'f', now)).toBe(taken);
+    expect(takeOver(old, taken, 'f', now)).toBe(taken);
     expect(beginTakeover(given, taken, take, now)).toBe(taken);
     expect(giveUpPlace(given, 'CAM-2', order, now)).toBe(given);
     expect(typeof claimOf(taken)).toBe('object');
@@ -349,7 +349,7 @@ describe('a replacement', () => {
   it('keeps the old one until the new one has shown life', () => {
     const reserved = done(beginTakeover(old, fresh(), { ...order, keepUntilConnected: true }, now));
     expect(announceReplacement(old, 'CAM-2', order, now)).toMatchObject({ status: 'active', replacedBy: 'CAM-2' });
-    const waiting = takeOver(old, reserved, true, 'f', now);
+    const waiting = takeOver(old, reserved, 'f', now);
     expect(waiting).toMatchObject({ thingName: 'CAM-1', takeover: { step: 'waiting' } });
     expect(waiting).not.toHaveProperty('dueAt');
     const claimed = claimOf(waiting, { serialNumber: 'CAM-2' }) as Device;
