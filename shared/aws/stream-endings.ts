@@ -35,9 +35,16 @@ export const streamEndingsOf = (registry: string) => ({
     }
   },
 
-  /** The same stream, footage and all, is other hardware's from now on. */
-  async giveTo(name: string, from: string, to: string): Promise<void> {
-    if ((await ownerOf(name, registry)) !== from) return;
-    await kinesisVideo.send(new TagStreamCommand({ StreamName: name, Tags: { [deviceTag]: to } }));
+  /** The same stream, footage and all, is other hardware's from now on. `later`: AWS is still making it. */
+  async giveTo(name: string, from: string, to: string): Promise<'given' | 'later'> {
+    if ((await ownerOf(name, registry)) !== from) return 'given';
+    try {
+      await kinesisVideo.send(new TagStreamCommand({ StreamName: name, Tags: { [deviceTag]: to } }));
+      return 'given';
+    } catch (error) {
+      // TagStream's page names no error for a stream that is still being made; either of these says it.
+      if (error instanceof ResourceInUseException || error instanceof ResourceNotFoundException) return 'later';
+      throw error;
+    }
   },
 });

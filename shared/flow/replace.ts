@@ -9,7 +9,7 @@ export interface ReplacePorts extends Omit<RemovePorts, 'things' | 'streams'> {
     detach(thingName: string, certificateArn: string): Promise<void>;
     giveTo(thingName: string, from: string, to: { serialNumber: string; batch: string | undefined }): Promise<void>;
   };
-  streams: { giveTo(name: string, from: string, to: string): Promise<void> };
+  streams: { giveTo(name: string, from: string, to: string): Promise<'given' | 'later'> };
 }
 
 export type ReplaceSettings = CutOffSettings & { devicePolicy: string };
@@ -56,7 +56,8 @@ export const goOn = async (
   const { thingName, streams } = old;
   await ports.things.giveTo(thingName, old.serialNumber, { serialNumber, batch: next.batch });
   for (const { name } of old.streamMode === 'fixed' ? [] : streams) {
-    await ports.streams.giveTo(name, old.serialNumber, serialNumber);
+    // Until AWS has made it, the place is not taken; reconcile comes back for it.
+    if ((await ports.streams.giveTo(name, old.serialNumber, serialNumber)) === 'later') return next;
   }
   return takeOver(old, next, order.by, now());
 };

@@ -94,6 +94,7 @@ export const makingWorld = (
 
   const giveTo = (owners: Map<string, string>, name: string, from: string, to: string) => {
     if (owners.get(name) === from) owners.set(name, to);
+    return 'given' as const;
   };
 
   const ports: MakePorts & ReconcilePorts = {
