@@ -150,7 +150,8 @@ export const plainName = (piece: string, { prefix }: Stack): string =>
   piece
     .replaceAll(prefix, '')
     .replaceAll('${', '{')
-    .replace(/(execute-api:Invoke on )\w+\/\$default\//, '$1');
+    .replace(/(execute-api:Invoke on )\w+\/\$default\//, '$1')
+    .replace(/( on role\/.*)-[0-9A-F]{12}$/, '$1');
 
 /**
  * AWS's own policies cannot be cut: gives each role that has one an inline copy in its place, with no more than these

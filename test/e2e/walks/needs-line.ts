@@ -1,4 +1,5 @@
 import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION } from './needs.ts';
+import { lifecycleNeeds } from './needs-lifecycle.ts';
 
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
 const MENDED = /^could not mend: \{"AccessDeniedException":\d+\}$/;
@@ -177,6 +178,7 @@ const reconciling: Needs = {
 };
 
 export const needs: Needs = {
+  ...lifecycleNeeds,
   ...mqttNeeds,
   ...doors,
   ...connected,
