@@ -346,6 +346,16 @@ describe('a replacement', () => {
     expect(typeof claimOf(taken)).toBe('object');
   });
 
+  it('keeps mode and channels of the place, whatever a manifest says of the new one', () => {
+    const taken = takeOver(old, done(beginTakeover(old, fresh({ channels: [] }), take, now)), 'f', now);
+    const row = { serialNumber: 'CAM-2', streamMode: 'certificate-id' as const, channels: [] };
+    expect(announceRow(taken, row, 'factory', now, undefined)).toEqual({ outcome: 'unchanged' });
+    expect(announceRow(taken, { ...row, batch: '43' }, 'factory', now, undefined)).toMatchObject({
+      outcome: 'updated',
+      device: { batch: '43', streamMode: 'thing-name', channels: ['sub'], thingName: 'CAM-1' },
+    });
+  });
+
   it('keeps the old one until the new one has shown life', () => {
     const reserved = done(beginTakeover(old, fresh(), { ...order, keepUntilConnected: true }, now));
     expect(announceReplacement(old, 'CAM-2', order, now)).toMatchObject({ status: 'active', replacedBy: 'CAM-2' });
