@@ -147,7 +147,6 @@ export type Device = {
   formerStreams?: DeviceStream[];
   /** How often it was reopened; names its place. */
   lives?: number;
-  /** What `resume` goes back to. */
   suspendedFrom?: 'registered' | 'claimed' | 'active';
   cutOff?: CutOff;
   denied?: Denial[];
