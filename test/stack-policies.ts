@@ -154,7 +154,8 @@ export const plainName = (piece: string, { prefix }: Stack): string =>
     // A stream is called by when it was begun.
     .replace(/(\/stream)\/[\d:T.-]+$/, '$1')
     .replaceAll('${', '{')
-    .replace(/(execute-api:Invoke on )\w+\/\$default\//, '$1');
+    .replace(/(execute-api:Invoke on )\w+\/\$default\//, '$1')
+    .replace(/( on role\/.*)-[0-9A-F]{12}$/, '$1');
 
 /**
  * AWS's own policies cannot be cut: gives each role that has one an inline copy in its place, with no more than these

@@ -20,7 +20,7 @@ import {
 } from '@aws-sdk/client-iot';
 import { Failure } from '../domain/failure.ts';
 
-const iot = new IoTClient({});
+export const iot = new IoTClient({});
 
 type IssuedCertificate = {
   certificateId: string;
@@ -142,7 +142,7 @@ export const things = {
 };
 
 /** What is not there need not be taken away. */
-const unlessGone = async (taken: Promise<unknown>): Promise<void> => {
+export const unlessGone = async (taken: Promise<unknown>): Promise<void> => {
   try {
     await taken;
   } catch (error) {

@@ -1,13 +1,13 @@
 import { CreateStreamCommand, KinesisVideoClient, ListTagsForStreamCommand } from '@aws-sdk/client-kinesis-video';
 
 /** One attempt with a short time-out: a stream that is not made in time is finished later, a late answer denies the camera. */
-const kinesisVideo = new KinesisVideoClient({
+export const kinesisVideo = new KinesisVideoClient({
   maxAttempts: 1,
   requestHandler: { connectionTimeout: 1000, requestTimeout: 1500, throwOnRequestTimeout: true },
 });
 
-const registryTag = 'firstlight:registry';
-const deviceTag = 'firstlight:device';
+export const registryTag = 'firstlight:registry';
+export const deviceTag = 'firstlight:device';
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 

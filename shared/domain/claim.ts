@@ -86,14 +86,20 @@ const isOutside = (window: ClaimCertificate['claimWindow'], now: Date): boolean 
 const holdsKey = (device: Device, publicKeySha256: string): boolean =>
   device.certificates.some((one) => one.state !== 'leaving' && one.publicKeySha256 === publicKeySha256);
 
+/** Whether an operator has approved this very key, and not too long ago. */
+const isApproved = ({ approval }: Device, { publicKeySha256 }: ClaimAttempt, now: Date): boolean =>
+  approval?.publicKeySha256 === publicKeySha256 && now.getTime() < Date.parse(approval.until);
+
 /** What admits the claim, the strongest first, or why nothing does. */
 const admit = (
   device: Device,
   claimCertificate: ClaimCertificate | undefined,
   attempt: ClaimAttempt,
+  now: Date,
 ): Assurance | { reason: ClaimRefusal; contested: boolean } => {
   if (device.publicKeySha256 !== undefined) return 'pinned-key';
   if (attempt.door === 'line') return 'line';
+  if (isApproved(device, attempt, now)) return 'approval';
   const sameKey = holdsKey(device, attempt.publicKeySha256);
   if (device.claimTokenSha256 !== undefined && !sameKey) {
     if (attempt.token === 'none') return { reason: 'token-missing', contested: false };
@@ -107,13 +113,20 @@ const admit = (
 };
 
 /** Whether a device that has an identity already may take a new one; the reason if not. */
-const yields = (device: Device, assurance: Assurance, attempt: ClaimAttempt, settings: ClaimSettings) => {
+const yields = (
+  device: Device,
+  assurance: Assurance,
+  attempt: ClaimAttempt,
+  now: Date,
+  settings: ClaimSettings,
+): ClaimRefusal | undefined => {
   const sameKey = holdsKey(device, attempt.publicKeySha256) || assurance === 'pinned-key';
+  const policy =
+    device.reprovisioning ?? settings.reprovisioning ?? (device.publicKeySha256 === undefined ? 'approve' : 'same-key');
+  if (isApproved(device, attempt, now) && (device.status === 'claimed' || policy !== 'refuse')) return undefined;
   // Until a camera has shown life the line may make it anew; after that only a camera's own key says that it is the one.
   if (attempt.door === 'line') return device.status === 'claimed' || sameKey ? undefined : 'already-claimed';
   if (device.status === 'claimed') return sameKey || assurance === 'claim-token' ? undefined : 'already-claimed';
-  const policy =
-    device.reprovisioning ?? settings.reprovisioning ?? (device.publicKeySha256 === undefined ? 'approve' : 'same-key');
   switch (policy) {
     case 'replace-certificate':
       return undefined;
@@ -140,8 +153,10 @@ const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, no
     state: 'allowed',
     since: at,
   };
+  // An approval is for one claim: the same key tried again needs none.
+  const { approval, ...unapproved } = device;
   return changed(
-    device,
+    approval?.publicKeySha256 === attempt.publicKeySha256 ? unapproved : device,
     {
       status: device.status === 'registered' ? 'claimed' : device.status,
       claimedAt: device.claimedAt ?? at,
@@ -179,6 +194,9 @@ export const decideClaim = (
   const device = known ?? unannounced(attempt, now);
   if (device.status === 'suspended' || device.status === 'retired') return refuse(device.status);
 
+  // Until the old unit is cut off, nobody takes its place; the camera tries again.
+  if (device.takeover?.step === 'reserved') return refuse('raced');
+
   const same = device.certificates.find(({ id }) => id === attempt.certificateId);
   if (same?.state === 'leaving') return refuse('certificate-superseded', true);
   if (same) return { allow: true, repeated: true, device };
@@ -193,10 +211,10 @@ export const decideClaim = (
   }
   if (isOutside(claimCertificate?.claimWindow, now)) return refuse('outside-claim-window');
 
-  const admitted = admit(device, claimCertificate, attempt);
+  const admitted = admit(device, claimCertificate, attempt, now);
   if (typeof admitted === 'object') return refuse(admitted.reason, admitted.contested);
   if (isClaimed) {
-    const reason = yields(device, admitted, attempt, settings);
+    const reason = yields(device, admitted, attempt, now, settings);
     if (reason) return refuse(reason, !holdsKey(device, attempt.publicKeySha256));
   }
   if (device.certificates.length >= mostCertificates) return refuse('too-many-certificates');
@@ -206,7 +224,7 @@ export const decideClaim = (
 
 /** Takes back a grant whose answer was never a yes: the certificate has no power, so the device is as it was. */
 export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal, now: Date): Device => {
-  const { status, certificates, streams, claimedAt, openedBy, openedAt } = before;
+  const { status, certificates, streams, claimedAt, openedBy, openedAt, approval } = before;
   const { claimedAt: _, openedBy: __, openedAt: ___, ...rest } = granted;
   const entry = { at: now.toISOString(), by: 'function:provisioning-hook', what: 'claim-withdrawn' as const, why };
   return changed(
@@ -218,6 +236,7 @@ export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal
       ...(claimedAt && { claimedAt }),
       ...(openedBy && { openedBy }),
       ...(openedAt && { openedAt }),
+      ...(approval && { approval }),
     },
     entry,
   );

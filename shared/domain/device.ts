@@ -37,7 +37,7 @@ export type DeviceStream = {
 };
 
 /** How a claim proved that it may be granted; `line`: a caller of our own API vouches for it. */
-export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'allow-list' | 'open' | 'line';
+export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'approval' | 'allow-list' | 'open' | 'line';
 
 /** What is being made for a device over HTTP: noted before the first thing is made, gone when the last one is. */
 export type Making = {
@@ -48,6 +48,34 @@ export type Making = {
   /** As soon as AWS has issued it. */
   certificateId?: string;
 };
+
+/** What an operator's act leaves to do at AWS: on record before the first call, gone after the last. */
+export type CutOff = {
+  /** `resume` gives back what `suspend` took; `replace` leaves thing and streams to the hardware that takes over. */
+  act: 'suspend' | 'resume' | 'retire' | 'replace';
+  since: string;
+  /** When `reconcile` goes on with it. */
+  dueAt: string;
+  /** Absent: they are kept. */
+  streams?: 'delete';
+};
+
+/** A certificate that the camera roles deny, until the credentials that were issued with it have run out. */
+export type Denial = { certificateId: string; until: string };
+
+/**
+ * Other hardware's place, on its way here. `reserved`: the old unit is being cut off, and no claim is let in yet. `waiting`: the
+ * old unit stays until this one has shown life. `cutting`: it has, and the old unit goes.
+ */
+export type Takeover = {
+  from: string;
+  since: string;
+  step: 'reserved' | 'waiting' | 'cutting';
+  keepUntilConnected?: true;
+};
+
+/** An operator's word for one key, for a day. */
+export type Approval = { publicKeySha256: string; claimId?: string; by: string; until: string };
 
 export type GrantedClaim = {
   assurance: Assurance;
@@ -72,8 +100,21 @@ export type HistoryEntry = {
     | 'claim-withdrawn'
     | 'certificates-removed'
     | 'shown-life'
-    | 'streams-finished';
+    | 'streams-finished'
+    | 'suspended'
+    | 'resumed'
+    | 'retired'
+    | 'reopened'
+    | 'claim-approved'
+    | 'replaced'
+    | 'taking-over'
+    | 'taken-over'
+    | 'cut-off'
+    | 'power-restored'
+    | 'denials-lifted';
   why?: string;
+  /** The device whose history it was, before this one took it over. */
+  of?: string;
   claim?: GrantedClaim;
 };
 
@@ -102,6 +143,17 @@ export type Device = {
   making?: Making;
   certificates: DeviceCertificate[];
   streams: DeviceStream[];
+  /** Those of its earlier lives: kept, and never its own again. */
+  formerStreams?: DeviceStream[];
+  /** How often it was reopened; names its place. */
+  lives?: number;
+  suspendedFrom?: 'registered' | 'claimed' | 'active';
+  cutOff?: CutOff;
+  denied?: Denial[];
+  approval?: Approval;
+  takeover?: Takeover;
+  replaces?: string;
+  replacedBy?: string;
   /** When `reconcile` must look at it; absent if nothing is unfinished. */
   dueAt?: string;
   /** When the last sign came that the serial number is used twice. */
@@ -136,13 +188,20 @@ export const claimDueAt = ({ certificates }: Device): string | undefined =>
     .sort()
     .at(-1);
 
+/** Neither suspended nor retired: AWS is made to hold what it needs. */
+export const isLiving = ({ status }: Device): boolean => status !== 'suspended' && status !== 'retired';
+
 const dueAt = (device: Device): string | undefined => {
-  const claimDue = claimDueAt(device);
+  const claimDue = isLiving(device) ? claimDueAt(device) : undefined;
+  const { takeover } = device;
   return [
     ...device.certificates.filter(({ state }) => state === 'leaving').map(({ since }) => since),
-    ...device.streams.filter(({ state }) => state === 'pending').map(({ since }) => since),
+    ...(isLiving(device) ? device.streams.filter(({ state }) => state === 'pending').map(({ since }) => since) : []),
     ...(device.making ? [makingDueAt(device.making)] : []),
     ...(claimDue ? [claimDue] : []),
+    ...(device.cutOff ? [device.cutOff.dueAt] : []),
+    ...(device.denied ?? []).map(({ until }) => until),
+    ...(takeover && takeover.step !== 'waiting' ? [takeover.since] : []),
   ].sort()[0];
 };
 

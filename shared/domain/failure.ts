@@ -18,6 +18,14 @@ export type FailureCode =
   | 'thing-taken'
   | 'too-many-certificates'
   | 'claim-certificate-not-found'
+  | 'claim-not-found'
+  | 'device-not-suspended'
+  | 'device-not-retired'
+  | 'device-unclaimed'
+  | 'device-replaced'
+  | 'cut-off-unfinished'
+  | 'takeover-unfinished'
+  | 'replacement-not-free'
   | 'denied'
   | 'version-conflict'
   | 'busy';
@@ -30,10 +38,13 @@ export class Failure extends Error {
   override readonly name = 'Failure';
   readonly code: FailureCode;
   readonly flaws: Flaw[];
+  /** Of a version conflict: the version that the device has now. */
+  readonly version?: number;
 
-  constructor(code: FailureCode, message: string, flaws: Flaw[] = []) {
+  constructor(code: FailureCode, message: string, flaws: Flaw[] = [], version?: number) {
     super(message);
     this.code = code;
     this.flaws = flaws;
+    if (version !== undefined) this.version = version;
   }
 }

@@ -35,6 +35,10 @@ export const showLife = (device: Device, sign: SignOfLife, now: Date): Device | 
       streams: liveStreams(device, certificate.id, at),
       // The token is spent here and not by the yes: replies get lost.
       ...(device.claimTokenSha256 && { claimTokenSpentAt: device.claimTokenSpentAt ?? at }),
+      // The old unit was kept only until now.
+      ...(device.takeover?.step === 'waiting' && {
+        takeover: { ...device.takeover, step: 'cutting' as const, since: at },
+      }),
     },
     { at, by: `certificate:${certificate.id}`, what: 'shown-life' },
   );

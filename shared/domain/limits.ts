@@ -15,6 +15,9 @@ export const limits = {
   attributes: 20,
   attributeName: 64,
   attributeValue: 256,
+  /** Why an operator does what they do. */
+  reason: 500,
+  claimId: 64,
   /** AWS IoT takes no longer one (CreateCertificateFromCsr). */
   certificateSigningRequest: 4096,
   /** Items of one page of any list. */

@@ -89,6 +89,8 @@ const rejected = (code: string, detail: string): RowVerdict => ({ outcome: 'reje
 /** What decides who may claim and what is made for it. Once claimed, a manifest can no longer change it. */
 const identity = ['batch', 'publicKeySha256', 'claimTokenSha256', 'streamMode', 'channels'] as const;
 const description = ['model', 'attributes'] as const;
+/** Of a place that was taken over they go with the place, whatever the row of the new hardware says. */
+const ofPlace = ['streamMode', 'channels'] as const;
 
 const sorted = (value: unknown): unknown =>
   value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value).sort() : value;
@@ -124,7 +126,8 @@ export const announceRow = (
     };
     return { outcome: 'created', device: changed(device, {}, { at, by, what: 'announced' }) };
   }
-  const changedIdentity = differs(known, row, identity);
+  const governed = known.replaces === undefined ? [] : ofPlace;
+  const changedIdentity = differs(known, row, identity).filter((name) => !governed.some((one) => one === name));
   const changes = [...changedIdentity, ...differs(known, row, description)];
   if (changes.length === 0) return { outcome: 'unchanged' };
   if (known.status !== 'registered' && changedIdentity.length > 0) {
@@ -133,10 +136,14 @@ export const announceRow = (
       `the device is ${known.status}: its ${changedIdentity.join(', ')} cannot change`,
     );
   }
+  // A new token is unspent, whatever became of the one before (a device that was reopened needs one).
+  const dropped = changedIdentity.includes('claimTokenSha256') ? ['claimTokenSpentAt'] : [];
   const kept = Object.fromEntries(
-    Object.entries(known).filter(([name]) => ![...identity, ...description].includes(name as never)),
+    Object.entries(known).filter(([name]) => ![...identity, ...description, ...dropped].includes(name as never)),
   ) as Device;
-  const device = changed({ ...kept, ...present(row) }, {}, { at, by, what: 'updated', why: changes.join(', ') });
+  const place = known.replaces === undefined ? {} : { streamMode: known.streamMode, channels: known.channels };
+  const entry = { at, by, what: 'updated' as const, why: changes.join(', ') };
+  const device = changed({ ...kept, ...present(row), ...place }, {}, entry);
   return { outcome: 'updated', device };
 };
 

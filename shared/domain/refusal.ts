@@ -40,8 +40,8 @@ export const shownRefusal = ({ serialNumber: _, ...claim }: RefusedClaim): Shown
 });
 
 export const shownGrants = (device: Device | undefined): ShownClaim[] =>
-  (device?.history ?? []).flatMap(({ at, claim }) => {
-    if (!claim) return [];
+  (device?.history ?? []).flatMap(({ at, claim, of }) => {
+    if (!claim || of !== undefined) return [];
     const { assurance, ...rest } = claim;
     return [{ claimId: claimKey({ at, ...claim }), at, outcome: 'granted' as const, reason: assurance, ...rest }];
   });

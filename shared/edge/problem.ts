@@ -11,9 +11,17 @@ export const statusOf: Record<FailureCode, number> = {
   denied: 403,
   'device-not-found': 404,
   'claim-certificate-not-found': 404,
+  'claim-not-found': 404,
   'device-suspended': 409,
   'device-retired': 409,
   'device-active': 409,
+  'device-not-suspended': 409,
+  'device-not-retired': 409,
+  'device-unclaimed': 409,
+  'device-replaced': 409,
+  'cut-off-unfinished': 409,
+  'takeover-unfinished': 409,
+  'replacement-not-free': 409,
   'key-mismatch': 409,
   'stream-taken': 409,
   'stream-limit': 409,
@@ -33,6 +41,7 @@ export type Problem = {
   code: FailureCode | 'internal';
   detail?: string;
   errors?: Flaw[];
+  version?: number;
 };
 
 const titleOf = (code: string): string => `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('-', ' ')}`;
@@ -71,5 +80,6 @@ export const problemOf = (error: unknown): Problem => {
     code: failure.code,
     detail: failure.message,
     ...(failure.flaws.length > 0 && { errors: failure.flaws }),
+    ...(failure.version !== undefined && { version: failure.version }),
   };
 };

@@ -1,4 +1,4 @@
-import type { Device } from '../domain/device.ts';
+import { type Device, isLiving } from '../domain/device.ts';
 import { Failure } from '../domain/failure.ts';
 import { finishStreams, pendingStreams, type SignOfLife, showLife } from '../domain/life.ts';
 
@@ -12,6 +12,11 @@ export interface ConnectPorts {
   streams: {
     make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
     isOurs(name: string, serialNumber: string): Promise<boolean>;
+  };
+  /** Who cuts off a certificate that shows life though its device is suspended or retired. */
+  intruders?: {
+    deactivate(certificateId: string): Promise<void>;
+    drop(clientId: string): Promise<void>;
   };
   now(): Date;
 }
@@ -40,6 +45,7 @@ export const connect = async (
       if (alive.code === 'certificate-superseded') {
         await registry.contest(device.serialNumber, alive.code, now().toISOString());
       }
+      if (!isLiving(device)) await cutOff(device, sign.certificateId, ports);
       throw alive;
     }
     if (alive !== device && !(await registry.save(device, alive))) continue;
@@ -49,13 +55,20 @@ export const connect = async (
   throw new Error('the device was written by others each time');
 };
 
+/** RegisterThing may end after the device was suspended, and makes its certificate active. Only what is the device's is touched. */
+const cutOff = async ({ certificates, thingName }: Device, certificateId: string, { intruders }: ConnectPorts) => {
+  if (!intruders || !certificates.some(({ id }) => id === certificateId)) return;
+  await intruders.deactivate(certificateId);
+  await intruders.drop(thingName);
+};
+
 /** By serial number first: a place has another name only after `replace` or `reopen`. */
 const find = async (name: string, certificateId: string, registry: ConnectPorts['registry']) => {
   const device = await registry.read(name);
-  if (device && (device.thingName === name || device.certificates.some(({ id }) => id === certificateId))) {
-    return device;
-  }
-  return registry.readPlace(name);
+  if (device?.certificates.some(({ id }) => id === certificateId)) return device;
+  // Hardware that was replaced still knows its place by its own name.
+  const fills = device?.thingName === name && device.replacedBy === undefined;
+  return fills ? device : registry.readPlace(name);
 };
 
 const finish = async (device: Device, { streams, now }: ConnectPorts, by: string): Promise<Device> => {

@@ -1,7 +1,11 @@
-import { claimDueAt, type Device, makingDueAt } from '../domain/device.ts';
+import { endCutOff, lapsedDenials, liftDenials } from '../domain/cut-off.ts';
+import { claimDueAt, type Device, isLiving, makingDueAt } from '../domain/device.ts';
 import { finishStreams, pendingStreams } from '../domain/life.ts';
 import { endMaking, settleStream, undoMaking } from '../domain/making.ts';
 import { forgetCertificates, seeCertificates } from '../domain/upkeep.ts';
+import { type CutOffPorts, cutOff } from './cut-off.ts';
+import { lift } from './deny.ts';
+import { goOn, type ReplacePorts } from './replace.ts';
 
 export interface ReconcilePorts {
   registry: {
@@ -31,15 +35,39 @@ export interface ReconcilePorts {
     make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
     isOurs(name: string, serialNumber: string): Promise<boolean>;
   };
+  /** What an operator's act needs that is to be ended. */
+  endings: Omit<CutOffPorts & ReplacePorts, 'registry' | 'now'>;
   now(): Date;
 }
 
-export type ReconcileSettings = { thingTypes: Record<Device['streamMode'], string>; devicePolicy: string };
+export type ReconcileSettings = {
+  thingTypes: Record<Device['streamMode'], string>;
+  devicePolicy: string;
+  credentialSeconds: number;
+};
 
 /** One kind of unfinished business: the same device comes back where there is none. AWS is asked first, the record follows. */
 type Verb = (device: Device, ports: ReconcilePorts, settings: ReconcileSettings) => Promise<Device>;
 
 const by = 'function:reconcile';
+
+/** What an operator's act has left to do at AWS: begun and not ended, or to be done once more. */
+const finishCutOff: Verb = async (device, ports, settings) =>
+  device.cutOff && ports.now().toISOString() >= device.cutOff.dueAt
+    ? endCutOff(device, await cutOff(device, { ...ports.endings, now: ports.now }, settings), by, ports.now())
+    : device;
+
+/** New hardware that waits for its place, or whose old unit may go now. */
+const finishTakeover: Verb = (device, { endings, registry, now }, settings) =>
+  goOn(device, { by }, { ...endings, registry, now }, settings);
+
+/** Credentials that were denied have run out. */
+const liftLapsed: Verb = async (device, ports) => {
+  const lapsed = lapsedDenials(device, ports.now());
+  if (lapsed.length === 0) return device;
+  await lift(lapsed, ports.endings);
+  return liftDenials(device, lapsed, by, ports.now());
+};
 
 /** What an HTTP door has begun and not ended in time: finished if its camera holds the key, else undone. */
 const endOrUndoMaking: Verb = async (device, ports, { thingTypes, devicePolicy }) => {
@@ -47,10 +75,10 @@ const endOrUndoMaking: Verb = async (device, ports, { thingTypes, devicePolicy }
   const now = ports.now();
   if (!making || now.toISOString() < makingDueAt(making)) return device;
   const { certificateId, publicKeySha256 } = making;
-  const isLiving = device.status === 'claimed' || device.status === 'active';
+  const isThere = device.status === 'claimed' || device.status === 'active';
   const stands = device.certificates.some(({ id, state }) => id === certificateId && state !== 'leaving');
   // A key that AWS made was in the answer that never came: nobody has it.
-  if (!certificateId || !publicKeySha256 || !isLiving || !stands) return undoMaking(device, by, now, 'abandoned');
+  if (!certificateId || !publicKeySha256 || !isThere || !stands) return undoMaking(device, by, now, 'abandoned');
   const found = await ports.certificates.find(certificateId);
   if (!found?.isActive) return undoMaking(device, by, now, 'abandoned');
 
@@ -70,8 +98,8 @@ const endOrUndoMaking: Verb = async (device, ports, { thingTypes, devicePolicy }
 /** Streams that AWS had no time for. */
 const makeStreams: Verb = async (device, { streams, now }) => {
   const outcomes = new Map<string, 'made' | 'taken'>();
-  const isLiving = device.status === 'claimed' || device.status === 'active';
-  for (const { name } of isLiving ? pendingStreams(device) : []) {
+  const isThere = device.status === 'claimed' || device.status === 'active';
+  for (const { name } of isThere ? pendingStreams(device) : []) {
     const outcome = await streams.make(name, device.serialNumber);
     if (outcome === 'made') outcomes.set(name, 'made');
     if (outcome === 'exists') outcomes.set(name, (await streams.isOurs(name, device.serialNumber)) ? 'made' : 'taken');
@@ -82,6 +110,8 @@ const makeStreams: Verb = async (device, { streams, now }) => {
 /** Certificates that were replaced: their power first, then themselves. Only what the record lists is touched. */
 const removeCertificates: Verb = async (device, { certificates, things, now }, { devicePolicy }) => {
   const removed: string[] = [];
+  // What is being cut off is denied before it goes.
+  if (device.cutOff) return device;
   for (const { id } of device.certificates.filter(({ state }) => state === 'leaving')) {
     const found = await certificates.find(id);
     if (found) {
@@ -98,7 +128,7 @@ const removeCertificates: Verb = async (device, { certificates, things, now }, {
 /** Claims that no camera has shown: dead once AWS has let their certificates go, and then the device is free again. */
 const judgeClaims: Verb = async (device, { certificates, now }) => {
   const claimDue = claimDueAt(device);
-  if (device.making || claimDue === undefined || now().toISOString() < claimDue) return device;
+  if (!isLiving(device) || device.making || claimDue === undefined || now().toISOString() < claimDue) return device;
   const dead: string[] = [];
   for (const { id } of device.certificates.filter(({ state }) => state === 'allowed')) {
     if (!(await certificates.find(id))?.isActive) dead.push(id);
@@ -106,7 +136,15 @@ const judgeClaims: Verb = async (device, { certificates, now }) => {
   return dead.length > 0 ? forgetCertificates(device, dead, by, now(), 'never-shown') : seeCertificates(device, now());
 };
 
-const verbs: Record<string, Verb> = { endOrUndoMaking, makeStreams, removeCertificates, judgeClaims };
+const verbs: Record<string, Verb> = {
+  finishCutOff,
+  finishTakeover,
+  endOrUndoMaking,
+  makeStreams,
+  removeCertificates,
+  judgeClaims,
+  liftLapsed,
+};
 
 export type Reconciliation = {
   looked: number;

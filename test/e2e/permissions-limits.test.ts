@@ -1,3 +1,4 @@
+import { ListRolesCommand } from '@aws-sdk/client-iam';
 import { AssumeRoleCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, expect, test } from 'vitest';
 import { awsClients } from '../aws-clients.ts';
@@ -25,7 +26,9 @@ const { prefix } = stack;
 const { cameras, claimDoor } = await prepareCameras(outputs, prefix);
 const intrusions = await prepareIntrusions(outputs, prefix, cameras, claimDoor);
 const { certificateSigningRequest } = await makeDeviceKey();
-const { sts } = awsClients(outputs, outputs.personas.admin);
+const { sts, iam } = awsClients(outputs, outputs.personas.admin);
+const { Roles = [] } = await iam.send(new ListRolesCommand({}));
+const cameraRole = Roles.find(({ RoleName }) => /FixedCameraRole/.test(RoleName ?? ''))?.RoleName ?? '';
 
 const STREAM = ['DescribeStream', 'GetDataEndpoint', 'PutMedia', 'TagStream'].map((name) => `kinesisvideo:${name}`);
 
@@ -51,9 +54,23 @@ const PRESENCE = [
   'kinesisvideo:ListTagsForStream',
 ];
 
+const RECORD = ['dynamodb:GetItem devices', 'dynamodb:UpdateItem devices'];
+const DENY = ['dynamodb:Scan denials', 'iam:PutRolePolicy of a camera'];
+const SUSPEND = [...RECORD, ...DENY, 'dynamodb:PutItem denials', 'iot:DeleteConnection', 'iot:UpdateCertificate'];
+const REMOVE = [
+  ...SUSPEND,
+  'iot:DeleteCertificate',
+  'iot:DescribeCertificate',
+  'iot:DescribeThing',
+  'iot:DetachPolicy',
+  'iot:DetachThingPrincipal',
+  'kinesisvideo:ListTagsForStream',
+];
+
 /** Of a hundred calls, those that each may make. */
 const FUNCTIONS: Record<string, string[]> = {
   announceDevices: ['dynamodb:BatchGetItem devices', 'dynamodb:UpdateItem devices'],
+  approveClaim: [...RECORD, 'dynamodb:GetItem claims'],
   claimOverHttps: [
     'dynamodb:BatchGetItem claims',
     'dynamodb:BatchGetItem devices',
@@ -93,7 +110,7 @@ const FUNCTIONS: Record<string, string[]> = {
   onClaimRefused: ['events:PutEvents'],
   onDeviceChange: ['dynamodb:UpdateItem counters', 'events:PutEvents'],
   stats: ['dynamodb:Query counters'],
-  onPresence: [...PRESENCE, 'sqs:SendMessage'],
+  onPresence: [...PRESENCE, 'iot:DeleteConnection', 'iot:UpdateCertificate', 'sqs:SendMessage'],
   openapi: [],
   provisionDevice: [
     'dynamodb:GetItem devices',
@@ -114,13 +131,25 @@ const FUNCTIONS: Record<string, string[]> = {
     'kinesisvideo:ListTagsForStream',
   ],
   reconcile: [
-    'dynamodb:GetItem devices',
+    ...RECORD,
+    ...DENY,
+    'dynamodb:DeleteItem denials',
+    'dynamodb:PutItem denials',
     'dynamodb:Query devices/index/due',
-    'dynamodb:UpdateItem devices',
+    'iot:DeleteConnection',
+    'iot:DeleteThing',
+    'kinesisvideo:DeleteStream',
+    'kinesisvideo:DescribeStream',
+    'kinesisvideo:TagStream',
     'iot:DetachPolicy',
     'iot:DetachThingPrincipal',
     ...MAKING.filter((call) => call !== 'iot:CreateCertificateFromCsr'),
   ],
+  reopenDevice: RECORD,
+  replaceDevice: [...REMOVE, 'iot:UpdateThing', 'kinesisvideo:TagStream'],
+  resumeDevice: [...RECORD, ...DENY, 'dynamodb:DeleteItem denials', 'iot:UpdateCertificate'],
+  retireDevice: [...REMOVE, 'iot:DeleteThing', 'kinesisvideo:DeleteStream', 'kinesisvideo:DescribeStream'],
+  suspendDevice: SUSPEND,
 };
 
 const READS = [
@@ -133,15 +162,32 @@ const READS = [
 ];
 const LINE = ['POST /devices', 'POST /devices/{serialNumber}/provision', 'POST /provisioning-claims'];
 
+const ACTS = ['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim'].map(
+  (act) => `POST /devices/{serialNumber}/${act}`,
+);
+
 const PERSONAS = {
   factory: ['GET /devices/{serialNumber}', 'GET /openapi.json', ...LINE],
-  operator: [...READS, ...LINE, 'POST /claim-certificates', 'POST /claim-certificates/{certificateId}/disable'],
+  operator: [
+    ...READS,
+    ...LINE,
+    ...ACTS,
+    'POST /claim-certificates',
+    'POST /claim-certificates/{certificateId}/disable',
+  ],
   auditor: READS,
 };
 
 const targetOf = (mode: Mode): Target => {
   const { thingName, certificateId, configuration } = cameras[mode];
-  return { prefix, thingName, certificateId, StreamName: configuration.streamName, certificateSigningRequest };
+  return {
+    prefix,
+    thingName,
+    certificateId,
+    StreamName: configuration.streamName,
+    certificateSigningRequest,
+    cameraRole,
+  };
 };
 
 test('every function is looked at', () => {

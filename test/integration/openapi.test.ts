@@ -123,6 +123,20 @@ describe('each documented example, sent as it stands', () => {
     await replay('createProvisioningClaim', operator);
   });
 
+  test('ops suspends and resumes, approves a key, replaces, retires and reopens', async () => {
+    await operator.post('/devices', { devices: [{ serialNumber: 'CAM-0005' }] });
+    for (const act of [
+      'suspendDevice',
+      'resumeDevice',
+      'approveClaim',
+      'replaceDevice',
+      'retireDevice',
+      'reopenDevice',
+    ]) {
+      await replay(act, operator);
+    }
+  });
+
   test('none was left out', async () => {
     await replay('openapi', operator);
     expect(Object.keys(answered).sort()).toEqual(description.operations.map(({ operationId }) => operationId).sort());

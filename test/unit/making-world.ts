@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import type { Device } from '../../shared/domain/device.ts';
+import type { Denial, Device } from '../../shared/domain/device.ts';
 import type { MakePorts } from '../../shared/flow/make.ts';
 import type { ReconcilePorts } from '../../shared/flow/reconcile.ts';
 
@@ -38,6 +38,7 @@ export const settings = {
   openClaims: false,
   thingTypes: { 'thing-name': 'tn', 'certificate-id': 'ci', fixed: 'fx' },
   devicePolicy: 'device',
+  credentialSeconds: 3600,
   deployment,
 };
 
@@ -56,6 +57,8 @@ export const makingWorld = (
   const certificates = new Map<string, Certificate>();
   const things = new Map<string, { thingTypeName: string; serialNumber: string }>();
   const streams = new Map<string, string>();
+  const denials = new Map<string, Denial>();
+  const denied = new Set<string>();
   const calls: string[] = [];
   const state = { crashAt: 0, when: 'after' as 'before' | 'after', now: Date.parse('2026-11-24T08:00:00Z'), issued: 0 };
   devices.set('CAM-1', {
@@ -88,6 +91,11 @@ export const makingWorld = (
     return found;
   };
   const idOf = (arn: string) => arn.slice('arn:'.length);
+
+  const giveTo = (owners: Map<string, string>, name: string, from: string, to: string) => {
+    if (owners.get(name) === from) owners.set(name, to);
+    return 'given' as const;
+  };
 
   const ports: MakePorts & ReconcilePorts = {
     registry: {
@@ -149,6 +157,68 @@ export const makingWorld = (
         }),
       isOurs: (name, serialNumber) => step('isOurs', () => streams.get(name) === serialNumber),
     },
+    endings: {
+      certificates: {
+        find: (id) => ports.certificates.find(id),
+        detachPolicy: (arn, policy) => ports.certificates.detachPolicy(arn, policy),
+        activate: (id) =>
+          step('activate', () => {
+            certificate(id).isActive = true;
+          }),
+        deactivate: (id) =>
+          step('deactivate', () => {
+            const found = certificates.get(id);
+            if (found) found.isActive = false;
+          }),
+        remove: (id) =>
+          step('remove', () => {
+            const found = certificates.get(id);
+            if (found && (found.isActive || found.policies.size > 0 || found.things.size > 0)) return 'later';
+            certificates.delete(id);
+            return 'gone';
+          }),
+      },
+      things: {
+        detach: (thingName, arn) => ports.things.detach(thingName, arn),
+        remove: (thingName, serialNumber) =>
+          step('removeThing', () => {
+            if (things.get(thingName)?.serialNumber === serialNumber) things.delete(thingName);
+            return 'gone';
+          }),
+        giveTo: (thingName, from, to) =>
+          step('giveThing', () => {
+            const thing = things.get(thingName);
+            if (thing?.serialNumber === from) thing.serialNumber = to.serialNumber;
+          }),
+      },
+      streams: {
+        remove: (name, serialNumber) =>
+          step('removeStream', () => {
+            if (streams.get(name) === serialNumber) streams.delete(name);
+            return 'gone';
+          }),
+        giveTo: (name, from, to) => step('giveStream', () => giveTo(streams, name, from, to)),
+      },
+      connections: { drop: (clientId) => step(`drop ${clientId}`, () => undefined) },
+      denials: {
+        put: (all) =>
+          step('putDenials', () => {
+            for (const one of all) denials.set(one.certificateId, one);
+          }),
+        remove: (ids) =>
+          step('removeDenials', () => {
+            for (const id of ids) denials.delete(id);
+          }),
+        list: async () => [...denials.values()],
+      },
+      roles: {
+        deny: (ids) =>
+          step('deny', () => {
+            denied.clear();
+            for (const id of ids) denied.add(id);
+          }),
+      },
+    },
     now: () => new Date(state.now),
   };
 
@@ -159,5 +229,5 @@ export const makingWorld = (
       .filter(([, { isActive, policies }]) => isActive && policies.size > 0)
       .map(([id]) => id)
       .filter((id) => !device().certificates.some((one) => one.id === id));
-  return { ports, devices, certificates, things, streams, calls, state, device, unknownPower };
+  return { ports, devices, certificates, things, streams, denials, denied, calls, state, device, unknownPower };
 };

@@ -1,4 +1,4 @@
-import { PutItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetItemCommand, PutItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { claimKey, type RefusedClaim } from '../../domain/refusal.ts';
 import { dynamo } from './client.ts';
 import { fromItem, type Item, toItem } from './item.ts';
@@ -25,6 +25,14 @@ export const claimsIn = (table: string, historyDays = 0) => ({
     if ((await count(table, claim.serialNumber, claim, expiresAt)) > keptADay) return;
     const item = toItem({ ...claim, claimKey: claimKey(claim), expiresAt });
     await dynamo.send(new PutItemCommand({ TableName: table, Item: item }));
+  },
+
+  async read(serialNumber: string, claimId: string): Promise<RefusedClaim | undefined> {
+    // The counters are no claims.
+    if (claimId.startsWith('#')) return undefined;
+    const Key = toItem({ serialNumber, claimKey: claimId });
+    const { Item } = await dynamo.send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true }));
+    return Item && (fromItem(Item) as RefusedClaim);
   },
 
   /** The newest first, older than `before` if it is given. */

@@ -76,10 +76,15 @@ export const devicesIn = (table: string) => ({
         ExpressionAttributeValues: { ':thingName': { S: thingName } },
       }),
     );
-    const serialNumber = Items?.[0]?.serialNumber?.S;
-    // An index lags and shows only part: what decides reads the item.
-    const device = serialNumber === undefined ? undefined : await this.read(serialNumber);
-    return device?.thingName === thingName ? device : undefined;
+    // An index lags and shows only part: what decides reads the item. Hardware that was replaced itself is listed too.
+    let former: Device | undefined;
+    for (const { serialNumber } of Items ?? []) {
+      const device = await this.read(serialNumber?.S ?? '');
+      if (device?.thingName !== thingName) continue;
+      if (device.replacedBy === undefined) return device;
+      former ??= device;
+    }
+    return former;
   },
 
   /** False if the device is no longer the one that was read. */

@@ -44,6 +44,7 @@ const certificate = z.object({
   door: z.enum(doors),
   state: z.enum(['allowed', 'current', 'leaving']),
   since: instant,
+  seenAt: z.optional(instant),
 });
 
 const stream = z.object({
@@ -69,6 +70,7 @@ const historyEntry = z.object({
   what: z.string(),
   why: z.optional(z.string()),
   claim: z.optional(grant),
+  of: z.optional(z.string()),
 });
 
 /** `GET /devices/{serialNumber}`. */
@@ -103,6 +105,31 @@ export const deviceAnswer = z.object({
   ),
   certificates: z.array(certificate),
   streams: z.array(stream),
+  formerStreams: z.optional(z.array(stream)),
+  lives: z.optional(count),
+  suspendedFrom: z.optional(z.enum(['registered', 'claimed', 'active'])),
+  cutOff: z.optional(
+    z.object({
+      act: z.enum(['suspend', 'resume', 'retire', 'replace']),
+      since: instant,
+      dueAt: instant,
+      streams: z.optional(z.literal('delete')),
+    }),
+  ),
+  denied: z.optional(z.array(z.object({ certificateId, until: instant }))),
+  approval: z.optional(
+    z.object({ publicKeySha256: z.string(), claimId: z.optional(z.string()), by: z.string(), until: instant }),
+  ),
+  takeover: z.optional(
+    z.object({
+      from: z.string(),
+      since: instant,
+      step: z.enum(['reserved', 'waiting', 'cutting']),
+      keepUntilConnected: z.optional(z.boolean()),
+    }),
+  ),
+  replaces: z.optional(z.string()),
+  replacedBy: z.optional(z.string()),
   dueAt: z.optional(instant),
   contested: z.optional(z.object({ at: instant, reason: z.string(), count })),
   history: z.array(historyEntry),

@@ -9,4 +9,6 @@ export const problemAnswer = z.object({
   code: z.enum([...Object.keys(statusOf), 'internal']),
   detail: z.optional(z.string()),
   errors: z.optional(z.array(z.object({ pointer: z.string(), detail: z.string() }))),
+  /** Of a `version-conflict`: the version that the device has now. */
+  version: z.optional(z.int()),
 });

@@ -14,6 +14,7 @@ import {
 import { claimRequest, connectedRequest, connectionAnswer, provisionRequest } from './connection.ts';
 import { announceAnswer, announceRequest, certificateId, claimsAnswer, deviceAnswer } from './device.ts';
 import { devicesAnswer, devicesQuery, statsAnswer } from './device-list.ts';
+import { approveClaimRequest, orderRequest, replaceRequest, retireRequest } from './lifecycle.ts';
 
 export type Persona = 'factory' | 'operator' | 'auditor';
 
@@ -47,6 +48,19 @@ const page = z.strictObject({
 const descriptionAnswer = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) });
 const bySerialNumber = z.strictObject({ serialNumber });
 const byCertificateId = z.strictObject({ certificateId });
+
+/** What an operator does to one device. */
+const act = (name: string, summary: string, more: Pick<Route, 'request' | 'requestOptional' | 'failures'>): Route => ({
+  method: 'POST',
+  path: `/devices/{serialNumber}/${name}`,
+  summary,
+  callers: ['operator'],
+  pathParameters: bySerialNumber,
+  status: 200,
+  answer: deviceAnswer,
+  ...more,
+  failures: ['device-not-found', ...more.failures, 'version-conflict'],
+});
 
 export const routes: Route[] = [
   {
@@ -178,6 +192,34 @@ export const routes: Route[] = [
     answer: provisioningClaimAnswer,
     failures: [],
   },
+  act('suspend', 'Cut a device off, for now', {
+    request: orderRequest,
+    requestOptional: true,
+    failures: ['device-retired'],
+  }),
+  act('resume', 'Give a suspended device back what it had', {
+    request: orderRequest,
+    requestOptional: true,
+    failures: ['device-not-suspended', 'device-retired'],
+  }),
+  act('retire', 'Cut a device off for good, and take its certificates and its thing away', {
+    request: retireRequest,
+    requestOptional: true,
+    failures: ['takeover-unfinished'],
+  }),
+  act('reopen', 'Begin a new life of a retired device, in a new place', {
+    request: orderRequest,
+    requestOptional: true,
+    failures: ['device-not-retired', 'cut-off-unfinished'],
+  }),
+  act('replace', 'Other hardware takes over place, streams and history', {
+    request: replaceRequest,
+    failures: ['device-retired', 'device-unclaimed', 'device-replaced', 'takeover-unfinished', 'replacement-not-free'],
+  }),
+  act('approve-claim', 'Let one key in, for a day, where the re-provisioning policy would not', {
+    request: approveClaimRequest,
+    failures: ['claim-not-found', 'device-suspended', 'device-retired', 'device-unclaimed', 'key-mismatch'],
+  }),
   {
     method: 'GET',
     path: '/stats',

@@ -56,4 +56,14 @@ export const requests = {
     since: { summary: 'What it opened since it leaked', value: { openedSince: '2026-11-24T06:00:00Z' } },
   },
   createProvisioningClaim: { ofBatch: { value: { batch: '2026-48' } } },
+  suspendDevice: { suspend: { value: { reason: 'reported stolen' } } },
+  resumeDevice: { resume: { value: { reason: 'found again' } } },
+  approveClaim: {
+    key: { summary: 'For a key that ops knows', value: { publicKeySha256: pinnedKeySha256, reason: 'new mainboard' } },
+  },
+  replaceDevice: { replace: { value: { by: 'CAM-0005', reason: 'broken lens' } } },
+  retireDevice: {
+    retire: { summary: 'The streams stay', value: { reason: 'sold' } },
+  },
+  reopenDevice: { reopen: { value: { reason: 'a new owner' } } },
 };

@@ -49,6 +49,38 @@ export const failures: Record<Problem['code'], { means: string; remedy: string }
     means: 'No claim certificate of this id was made here.',
     remedy: 'Take an id from `GET /claim-certificates`.',
   },
+  'claim-not-found': {
+    means: 'No refused claim of this id, with a key, is on record.',
+    remedy: 'Take a `claimId` or a `publicKeySha256` from `GET /devices/{serialNumber}/claims`.',
+  },
+  'device-not-suspended': {
+    means: 'The device is not suspended, so there is nothing to resume.',
+    remedy: 'Look at its `status`.',
+  },
+  'device-not-retired': {
+    means: 'Only a retired device begins a new life.',
+    remedy: 'Retire it first.',
+  },
+  'device-unclaimed': {
+    means: 'Nobody has claimed the device: there is nothing to approve and no place to take over.',
+    remedy: 'Announce and claim the other device as any new one.',
+  },
+  'device-replaced': {
+    means: 'Another device is replacing it already.',
+    remedy: 'Read `replacedBy`, and go on with that one.',
+  },
+  'cut-off-unfinished': {
+    means: 'The certificates of its last life are still being taken away.',
+    remedy: 'Wait, or run `reconcile`, then send the same request again.',
+  },
+  'takeover-unfinished': {
+    means: 'The device is taking over a place whose old unit is not gone yet.',
+    remedy: 'Wait until it has shown life, or run `reconcile`; then send the same request again.',
+  },
+  'replacement-not-free': {
+    means: 'The device that is to replace has an identity of its own.',
+    remedy: 'Announce other hardware, or retire and reopen this one first.',
+  },
   'device-suspended': {
     means: 'An operator has suspended the device.',
     remedy: 'An operator resumes it first.',
@@ -83,7 +115,7 @@ export const failures: Record<Problem['code'], { means: string; remedy: string }
   },
   'version-conflict': {
     means: 'Somebody else was changing the same device.',
-    remedy: 'Send the same request again.',
+    remedy: 'Read the device, whose `version` the answer tells, then send the same request again if it still holds.',
   },
   busy: {
     means: 'AWS is throttling, and the time for this request has run out.',

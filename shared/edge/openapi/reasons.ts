@@ -7,6 +7,7 @@ export const reasons: Record<Assurance | ClaimRefusal, string> = {
   'pinned-key': 'Granted: it proved the key that the manifest pins.',
   'claim-token': 'Granted: it showed the unspent token.',
   'same-key': 'Granted: it proved the key that the device has already.',
+  approval: 'Granted: an operator approved its key.',
   'allow-list': 'Granted: the serial number was announced and nobody had claimed it.',
   open: 'Granted: the deployment admits serial numbers that nobody announced.',
   line: 'Granted: a caller of `POST …/provision` vouched for it.',

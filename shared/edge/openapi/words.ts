@@ -15,6 +15,7 @@ export const tags = [
   { name: 'camera', description: 'What a camera does itself, where its network blocks MQTT' },
   { name: 'registry', description: 'What is known of each device' },
   { name: 'claim certificates', description: 'The shared certificates that cameras claim with over MQTT' },
+  { name: 'lifecycle', description: 'What ops does to a device, and undoes' },
   { name: 'description', description: 'The API about itself' },
 ];
 
@@ -23,6 +24,10 @@ const listOf = (meanings: Record<string, string>): string =>
     .map(([code, words]) => `- \`${code}\`: ${words}`)
     .join('\n');
 
+const order = {
+  reason: 'Kept in the history of the device',
+  version: 'The version that the caller has seen: at any other the answer is 409',
+};
 const page = {
   limit: `Items of a page, ${limits.page} at most; 50 if it is left out`,
   cursor: 'The `nextCursor` of the page before',
@@ -56,6 +61,18 @@ export const members: Record<string, Record<string, string>> = {
     claimedBefore: 'Claimed earlier than this instant',
     certificateId: 'The newest certificate of the device that is not being taken away',
   },
+  Order: order,
+  Retirement: { ...order, streams: '`delete`: with all their footage. Never by default' },
+  Replacement: {
+    ...order,
+    by: 'The new hardware: announced, and not claimed',
+    keepUntilConnected: 'The old unit goes on until the new one has shown life',
+  },
+  Approval: {
+    ...order,
+    claimId: 'Of a refused claim in `GET /devices/{serialNumber}/claims`; this or `publicKeySha256`',
+    publicKeySha256: 'Of the key to let in; this or `claimId`',
+  },
   Announcement: {
     devices: 'Each row gets its own verdict: a bad one never stops the good ones',
     'devices.streamMode':
@@ -79,6 +96,13 @@ export const members: Record<string, Record<string, string>> = {
     'certificates.state':
       '`allowed`: granted, no life seen yet. `current`: its camera has shown life. `leaving`: being taken away',
     'streams.state': '`pending`: to be made. `taken`: the name belongs to somebody else in this account',
+    formerStreams: 'Those of its earlier lives',
+    lives: 'How often it was reopened',
+    cutOff: 'What an act of ops has left to do at AWS',
+    denied: 'Certificates whose issued credentials are denied by name until they have run out',
+    approval: 'A key that ops has let in, for one claim',
+    takeover: 'The place of other hardware, on its way here',
+    'history.of': 'The device whose history it was before this one took its place',
     dueAt: 'When `reconcile` looks at it',
     contested: 'A sign that the serial number is used twice',
     history: 'The newest 40 entries, the oldest first',
@@ -133,6 +157,7 @@ export const members: Record<string, Record<string, string>> = {
     type: 'A URN that ends in the code',
     code: 'For programs; docs/errors.md lists them',
     detail: 'For people; its words may change',
+    version: 'Of a `version-conflict`: the version that the device has now',
     'errors.pointer': 'JSON pointer (RFC 6901) of the member that is wrong',
   },
 };

@@ -4,6 +4,7 @@ import { apiWalks, deploymentWalk } from './api.ts';
 import { cameraWalks } from './camera.ts';
 import { type ClaimDoor, claimWalks, type Mode, type Walk } from './claim.ts';
 import { connectedWalks } from './connected.ts';
+import { lifecycleWalks } from './lifecycle.ts';
 import { lineWalks } from './line.ts';
 import { presenceWalks } from './presence.ts';
 import { queryWalks } from './queries.ts';
@@ -42,6 +43,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...(await lineWalks(outputs, prefix, presence)),
     ...connectedWalks(outputs, prefix),
     ...(await queryWalks(outputs, cameras['thing-name'])),
+    ...lifecycleWalks(outputs, prefix, claimDoor),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),
   };
 }

@@ -1,4 +1,5 @@
 import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION } from './needs.ts';
+import { lifecycleNeeds } from './needs-lifecycle.ts';
 import { queryNeeds } from './needs-queries.ts';
 
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
@@ -178,6 +179,7 @@ const reconciling: Needs = {
 };
 
 export const needs: Needs = {
+  ...lifecycleNeeds,
   ...mqttNeeds,
   ...doors,
   ...connected,

@@ -2,6 +2,7 @@ import * as dynamodb from '@aws-sdk/client-dynamodb';
 import * as eventbridge from '@aws-sdk/client-eventbridge';
 import * as iam from '@aws-sdk/client-iam';
 import * as iot from '@aws-sdk/client-iot';
+import { DeleteConnectionCommand, IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import * as kinesisvideo from '@aws-sdk/client-kinesis-video';
 import * as lambda from '@aws-sdk/client-lambda';
 import * as sqs from '@aws-sdk/client-sqs';
@@ -18,6 +19,7 @@ export interface Target {
   certificateId: string;
   thingName: string;
   certificateSigningRequest: string;
+  cameraRole: string;
 }
 
 /** Which of these calls the caller may make, whatever else would be wrong with them. */
@@ -56,6 +58,7 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
     claims: ['serialNumber', 'claimKey'],
     'claim-certificates': ['certificateId'],
     counters: ['kind', 'name'],
+    denials: ['certificateId'],
   };
   const calls: Calls = {};
   for (const [table, names] of Object.entries(tables)) {
@@ -173,12 +176,13 @@ function identityCalls(outputs: Outputs, keys: Keys, target: Target): Calls {
   };
 }
 
-function otherCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
+function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target): Calls {
   const clients = awsClients(outputs, keys);
   const { aws: endpoint, region, accountId } = outputs;
   const queues = new sqs.SQSClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const events = new eventbridge.EventBridgeClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const EventBusName = prefix.replace(/-$/, '');
+  const iotData = new IoTDataPlaneClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const QueueUrl = `${endpoint}/${accountId}/${prefix}presence-failures`;
   const FunctionName = `${prefix}getDevice`;
   const RoleName = `${prefix}getDevice-${region}-lambdaRole`;
@@ -199,6 +203,11 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
     'iam:CreateUser': () => clients.iam.send(new iam.CreateUserCommand({ UserName: 'probe' })),
     'iam:PutRolePolicy': () =>
       clients.iam.send(new iam.PutRolePolicyCommand({ RoleName, PolicyName: 'probe', PolicyDocument: '{}' })),
+    'iam:PutRolePolicy of a camera': () =>
+      clients.iam.send(
+        new iam.PutRolePolicyCommand({ RoleName: cameraRole, PolicyName: 'probe', PolicyDocument: '{}' }),
+      ),
+    'iot:DeleteConnection': () => iotData.send(new DeleteConnectionCommand({ clientId: 'nobody' })),
     'sts:AssumeRole': () => clients.sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'probe' })),
   };
 }
@@ -217,6 +226,12 @@ function routes(outputs: Outputs, keys: Keys, { thingName }: Target): Calls {
     'GET /devices/{serialNumber}': call('GET', `/devices/${thingName}`),
     'GET /devices/{serialNumber}/claims': call('GET', `/devices/${thingName}/claims`),
     'POST /devices/{serialNumber}/provision': call('POST', `/devices/${thingName}/provision`),
+    'POST /devices/{serialNumber}/suspend': call('POST', `/devices/${thingName}/suspend`),
+    'POST /devices/{serialNumber}/resume': call('POST', `/devices/${thingName}/resume`),
+    'POST /devices/{serialNumber}/retire': call('POST', `/devices/${thingName}/retire`),
+    'POST /devices/{serialNumber}/reopen': call('POST', `/devices/${thingName}/reopen`),
+    'POST /devices/{serialNumber}/replace': call('POST', `/devices/${thingName}/replace`),
+    'POST /devices/{serialNumber}/approve-claim': call('POST', `/devices/${thingName}/approve-claim`),
     'GET /openapi.json': call('GET', '/openapi.json'),
     'POST /connected': call('POST', '/connected'),
     'POST /claim-certificates': call('POST', '/claim-certificates'),

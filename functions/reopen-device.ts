@@ -1,0 +1,14 @@
+// Trigger: POST /devices/{serialNumber}/reopen. Needs: dynamodb:GetItem and UpdateItem on devices.
+import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
+import { env } from '../shared/config.ts';
+import { http } from '../shared/edge/http.ts';
+import { readOrder } from '../shared/edge/lifecycle.ts';
+import { reopenDevice } from '../shared/flow/lifecycle.ts';
+import { shownDevice } from '../shared/flow/show-device.ts';
+
+const ports = { registry: devicesIn(env.text('DEVICES_TABLE')), now: () => new Date() };
+
+export const handler = http(async (request) => ({
+  status: 200,
+  body: shownDevice(await reopenDevice(readOrder(request), ports)),
+}));

@@ -1,0 +1,38 @@
+// Trigger: POST /devices/{serialNumber}/replace.
+// Needs: dynamodb:GetItem and UpdateItem on devices, PutItem and Scan on denials; iot:DescribeCertificate, UpdateCertificate,
+// DeleteCertificate, DetachPolicy, DetachThingPrincipal, DescribeThing, UpdateThing, DeleteConnection; iam:PutRolePolicy on the
+// camera roles; kinesisvideo:ListTagsForStream and TagStream on the deployment's streams.
+import { denialsIn } from '../shared/aws/dynamodb/denials.ts';
+import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
+import { rolesOf } from '../shared/aws/iam.ts';
+import { issuedCertificates, things } from '../shared/aws/iot.ts';
+import { connections } from '../shared/aws/iot-data.ts';
+import { certificateEndings, thingEndings } from '../shared/aws/iot-endings.ts';
+import { streamEndingsOf } from '../shared/aws/stream-endings.ts';
+import { env } from '../shared/config.ts';
+import { http } from '../shared/edge/http.ts';
+import { readReplace } from '../shared/edge/lifecycle.ts';
+import { patient } from '../shared/edge/patience.ts';
+import { replaceDevice } from '../shared/flow/replace.ts';
+import { shownDevice } from '../shared/flow/show-device.ts';
+
+const table = env.text('DEVICES_TABLE');
+const registry = devicesIn(table);
+const denials = denialsIn(env.text('DENIALS_TABLE'));
+const roles = rolesOf(env.text('CAMERA_ROLES').split(','));
+const settings = { credentialSeconds: env.wholeNumber('CREDENTIAL_SECONDS'), devicePolicy: env.text('DEVICE_POLICY') };
+
+export const handler = http(async (request) => {
+  const { remainingMs } = request;
+  const ports = {
+    registry: patient(registry, remainingMs),
+    denials: patient(denials, remainingMs),
+    roles: patient(roles, remainingMs),
+    certificates: patient({ ...issuedCertificates, ...certificateEndings }, remainingMs),
+    things: patient({ ...things, ...thingEndings }, remainingMs),
+    streams: patient(streamEndingsOf(table), remainingMs),
+    connections: patient(connections, remainingMs),
+    now: () => new Date(),
+  };
+  return { status: 200, body: shownDevice(await replaceDevice(readReplace(request), ports, settings)) };
+});

@@ -1,0 +1,32 @@
+// Trigger: POST /devices/{serialNumber}/suspend.
+// Needs: dynamodb:GetItem and UpdateItem on devices, PutItem and Scan on denials; iot:UpdateCertificate and DeleteConnection;
+// iam:PutRolePolicy on the camera roles.
+import { denialsIn } from '../shared/aws/dynamodb/denials.ts';
+import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
+import { rolesOf } from '../shared/aws/iam.ts';
+import { issuedCertificates } from '../shared/aws/iot.ts';
+import { connections } from '../shared/aws/iot-data.ts';
+import { env } from '../shared/config.ts';
+import { http } from '../shared/edge/http.ts';
+import { readOrder } from '../shared/edge/lifecycle.ts';
+import { patient } from '../shared/edge/patience.ts';
+import { suspendDevice } from '../shared/flow/lifecycle.ts';
+import { shownDevice } from '../shared/flow/show-device.ts';
+
+const registry = devicesIn(env.text('DEVICES_TABLE'));
+const denials = denialsIn(env.text('DENIALS_TABLE'));
+const roles = rolesOf(env.text('CAMERA_ROLES').split(','));
+const settings = { credentialSeconds: env.wholeNumber('CREDENTIAL_SECONDS') };
+
+export const handler = http(async (request) => {
+  const { remainingMs } = request;
+  const ports = {
+    registry: patient(registry, remainingMs),
+    denials: patient(denials, remainingMs),
+    roles: patient(roles, remainingMs),
+    certificates: patient(issuedCertificates, remainingMs),
+    connections: patient(connections, remainingMs),
+    now: () => new Date(),
+  };
+  return { status: 200, body: shownDevice(await suspendDevice(readOrder(request), ports, settings)) };
+});
