@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Api } from './api.ts';
-import { type ApiFlags, ask, connect, withApi } from './connect.ts';
+import { type ApiFlags, ask, askOnce, connect, withApi } from './connect.ts';
 import { orOneLine } from './failure.ts';
 import { csrFrom, type HandedOut, handOut, withoutKey } from './handed-out.ts';
 import { count, facts, printJson, table } from './table.ts';
@@ -91,7 +91,7 @@ async function create({ batch, csr, from, until, out, json, ...flags }: CreateFl
   const order = { ...(batch && { batch }), ...(from || until ? { claimWindow } : {}), ...csrFrom(csr) };
   const { api } = await connect(flags, 'operator');
   const directory = out ?? (batch ? `claim-${encodeURIComponent(batch)}` : 'claim');
-  const fetch = () => ask<ClaimCertificate & HandedOut>(() => api.post('/claim-certificates', order));
+  const fetch = () => askOnce<ClaimCertificate & HandedOut>(() => api.post('/claim-certificates', order));
   const { answer, written } = await handOut(directory, csr === undefined, fetch);
   if (json) return printJson({ ...withoutKey(answer), files: written });
   console.log(

@@ -89,6 +89,10 @@ export async function ask<T>(
   }
 }
 
+/** One call whose lost answer may have left something behind: asking again would make another. */
+export const askOnce = <T>(call: () => Promise<unknown>): Promise<T> =>
+  ask<T>(call, createPace({ parallel: 1, patienceMs: 60_000, makesAnother: true }));
+
 /** What the user can act on of an answer that was no, or did not come. */
 export function inWords(error: unknown): unknown {
   if (isLost(error)) return new CommandFailed(`the API does not answer: ${causeOf(error) ?? 'it takes too long'}`);

@@ -6,6 +6,8 @@ export interface PaceOptions {
   parallel: number;
   /** How long nobody may get an answer before all give up. */
   patienceMs: number;
+  /** Each call makes another thing: only one that was turned away at the door (429) is made again. */
+  makesAnother?: boolean;
   /** Told of each wait. */
   waits?(reason: string, ms: number): void;
   signal?: AbortSignal;
@@ -24,9 +26,9 @@ const STEADY = 20;
 
 /**
  * Runs calls side by side as fast as the API takes them: whoever is turned away (429, 5xx, no answer) makes all wait, as long as Retry-After
- * says and with jitter, and halves how many run at once; answers bring it back. Calls must be safe to repeat: a lost answer is asked for again.
+ * says and with jitter, and halves how many run at once; answers bring it back. A lost answer is asked for again, unless `makesAnother`.
  */
-export function createPace({ parallel, patienceMs, waits, signal }: PaceOptions): Pace {
+export function createPace({ parallel, patienceMs, makesAnother = false, waits, signal }: PaceOptions): Pace {
   let allowed = parallel;
   let running = 0;
   let calls = 0;
@@ -82,7 +84,7 @@ export function createPace({ parallel, patienceMs, waits, signal }: PaceOptions)
           } catch (error) {
             const noDoor = !everAnswered && ['ECONNREFUSED', 'ENOTFOUND'].includes(causeOf(error) ?? '');
             const patient = performance.now() - lastAnswer < patienceMs;
-            if (!mayPass(error) || noDoor || !patient) throw error;
+            if (!mayPass(error, makesAnother) || noDoor || !patient) throw error;
             turnedAway(error, attempt);
           }
         }
@@ -94,9 +96,9 @@ export function createPace({ parallel, patienceMs, waits, signal }: PaceOptions)
 }
 
 /** Whether asking again may help: an answer that was lost, or one that says "later". */
-function mayPass(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
-  return isLost(error);
+function mayPass(error: unknown, makesAnother: boolean): boolean {
+  if (error instanceof ApiError) return error.status === 429 || (error.status >= 500 && !makesAnother);
+  return isLost(error) && !makesAnother;
 }
 
 /** No answer came: the connection could not be made or broke, or it took too long. */

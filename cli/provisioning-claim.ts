@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type ApiFlags, ask, connect, withApi } from './connect.ts';
+import { type ApiFlags, askOnce, connect, withApi } from './connect.ts';
 import { orOneLine } from './failure.ts';
 import { type HandedOut, handOut, withoutKey } from './handed-out.ts';
 import { facts, printJson } from './table.ts';
@@ -37,7 +37,7 @@ Examples:
 async function create({ batch, out, json, ...flags }: Flags): Promise<void> {
   const { api } = await connect(flags, 'factory');
   const fetch = () =>
-    ask<ProvisioningClaim>(() => api.post('/provisioning-claims', batch === undefined ? {} : { batch }));
+    askOnce<ProvisioningClaim>(() => api.post('/provisioning-claims', batch === undefined ? {} : { batch }));
   const { answer, written } = await handOut(out, true, fetch);
   if (json) return printJson({ ...withoutKey(answer), files: written });
   console.log(

@@ -55,9 +55,15 @@ export const beginMaking = (device: Device, claim: HttpClaim, now: Date): Device
   const at = now.toISOString();
   if (isUnderWay(device, claim) && device.making && at < makingDueAt(device.making)) return device;
   const { door, publicKeySha256 } = claim;
+  // What an earlier call recorded and did not end has no policy yet, and this note is all that said so: it must not pass for made.
+  const unended = device.making?.certificateId;
+  const certificates = device.certificates.map((one) =>
+    one.id === unended && one.state === 'allowed' ? leave(one, at) : one,
+  );
   return changed(
     device,
     {
+      certificates,
       making: { door, since: at, ...(publicKeySha256 && { publicKeySha256 }) },
       // A stream that is called like its certificate has no name yet.
       ...(device.streamMode === 'thing-name' && { streams: openStreams(device, notYet, at) }),

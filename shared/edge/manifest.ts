@@ -17,5 +17,6 @@ const readRow = (value: unknown): ReadRow => {
   const detail = flawsOf(parsed.error)
     .map((flaw) => `${flaw.pointer.slice(1)} ${flaw.detail}`.trim())
     .join('; ');
-  return { serialNumber: String(named).slice(0, 160), problem: { code: 'invalid-request', detail } };
+  const serialNumber = typeof named === 'string' ? named.slice(0, 160) : '';
+  return { serialNumber, problem: { code: 'invalid-request', detail } };
 };

@@ -84,7 +84,7 @@ export const make = async (request: MakeRequest, ports: MakePorts, settings: Mak
     }
     const earlier = known && (await repeated(known, claim, ports));
     if (known && earlier) {
-      if (issued) await discard(issued, ports);
+      if (issued && issued.certificateId !== earlier.certificateId) await discard(issued, ports);
       return finish(known, earlier, claim, ports, settings);
     }
     const decision = decideMaking(known, claim, ports.now(), settings);

@@ -128,7 +128,8 @@ const removeCertificates: Verb = async (device, { certificates, things, now }, {
 /** Claims that no camera has shown: dead once AWS has let their certificates go, and then the device is free again. */
 const judgeClaims: Verb = async (device, { certificates, now }) => {
   const claimDue = claimDueAt(device);
-  if (!isLiving(device) || device.making || claimDue === undefined || now().toISOString() < claimDue) return device;
+  if (!isLiving(device) || device.making || device.cutOff || claimDue === undefined || now().toISOString() < claimDue)
+    return device;
   const dead: string[] = [];
   for (const { id } of device.certificates.filter(({ state }) => state === 'allowed')) {
     if (!(await certificates.find(id))?.isActive) dead.push(id);

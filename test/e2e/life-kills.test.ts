@@ -7,6 +7,7 @@ import { expectNoUnknownPower, idsOf, powerfulCertificates, readDevice, untilAct
 import { failuresOf } from '../function-log.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { connectDevice } from '../mqtt-device.ts';
+import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 // A camera is a process: more than two at a time would only take each other's time.
@@ -19,6 +20,7 @@ const serials: string[] = [];
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
+  await switchOffStreamConsumers(outputs);
 });
 afterEach(async () => {
   await tellStandIn(outputs.aws, 'faults');

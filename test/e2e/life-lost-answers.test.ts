@@ -23,6 +23,7 @@ import {
 } from '../device-records.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { type Answer, connectDevice, type MqttDevice } from '../mqtt-device.ts';
+import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -43,6 +44,7 @@ const serials: string[] = [];
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
+  await switchOffStreamConsumers(outputs);
   await claimCamera(outputs, { serialNumber: known(newSerial()) });
 });
 afterEach(async () => {

@@ -7,6 +7,7 @@ import { failuresOf } from '../function-log.ts';
 import { createHttpApi } from '../http-api.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { connectDevice } from '../mqtt-device.ts';
+import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 interface Fault {
@@ -23,6 +24,7 @@ const serials: string[] = [];
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
+  await switchOffStreamConsumers(outputs);
 });
 afterEach(async () => {
   await faults();

@@ -8,6 +8,7 @@ import { callFunction } from '../function-call.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { announceWithKey, cameraOf, claimOverHttps, sayConnected } from '../https-camera.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -20,6 +21,7 @@ const serials: string[] = [];
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
+  await switchOffStreamConsumers(outputs);
   factory = createHttpApi(outputs, outputs.personas.factory);
 });
 /** How far the stand-in's clock is ahead of ours. */

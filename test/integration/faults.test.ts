@@ -9,12 +9,14 @@ import { callFunction } from '../function-call.ts';
 import { hookEvent, issueCertificate } from '../hook-event.ts';
 import { createHttpApi } from '../http-api.ts';
 import { type LocalRun, startLocalRun } from '../local-run.ts';
+import { switchOffStreamConsumers } from '../stream-consumers.ts';
 
 let run: LocalRun;
 let operator: ReturnType<typeof createHttpApi>;
 
 beforeAll(async () => {
   run = await startLocalRun();
+  await switchOffStreamConsumers(run.outputs);
   operator = createHttpApi(run.outputs, run.outputs.personas.operator);
 });
 afterAll(() => run.stop());

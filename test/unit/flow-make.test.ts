@@ -93,6 +93,27 @@ describe('making a device over HTTP', () => {
     expect(world.device().certificates.map(({ id }) => id)).toEqual([second.certificateId]);
   });
 
+  it('does not take for made what an earlier call began and another one gave up', async () => {
+    const world = worldWith();
+    const { attachPolicy } = world.ports.certificates;
+    world.ports.certificates.attachPolicy = async () => {
+      throw new Crash('attachPolicy');
+    };
+    await expect(provisionIn(world)).rejects.toThrow(Crash);
+    world.ports.certificates.attachPolicy = attachPolicy;
+    const { issue } = world.ports.certificates;
+    world.ports.certificates.issue = async () => {
+      throw new Crash('issue');
+    };
+    await expect(withNewKey(world)).rejects.toThrow(Crash);
+    world.ports.certificates.issue = issue;
+    const { certificateId } = await provisionIn(world);
+    expect(world.certificates.get(certificateId)).toMatchObject({
+      isActive: true,
+      policies: new Set([settings.devicePolicy]),
+    });
+  });
+
   it('says no after proof of life, unless it is asked with the key that the camera has', async () => {
     const world = worldWith();
     const answer = await provisionIn(world);

@@ -1,6 +1,7 @@
 import { BatchGetItemCommand, GetItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { ClaimCertificate } from '../../domain/claim.ts';
 import { type Device, newestCertificate } from '../../domain/device.ts';
+import { Failure } from '../../domain/failure.ts';
 import { dynamo, isConditionFailed } from './client.ts';
 import { fromItem, type Item, toAttribute } from './item.ts';
 
@@ -56,7 +57,7 @@ export const devicesIn = (table: string) => ({
     let keys: Item[] = serialNumbers.map((serialNumber) => ({ serialNumber: { S: serialNumber } }));
     // What does not fit into one answer of 16 MB, or is throttled, comes back unprocessed.
     for (let attempt = 0; keys.length > 0; attempt++) {
-      if (attempt === 5) throw new Error('DynamoDB left keys unprocessed five times');
+      if (attempt === 5) throw new Failure('busy', 'AWS is throttling; try again');
       const answer = await dynamo.send(
         new BatchGetItemCommand({ RequestItems: { [table]: { Keys: keys, ConsistentRead: true } } }),
       );
