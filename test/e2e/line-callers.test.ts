@@ -35,6 +35,14 @@ const ROUTES: [method: 'GET' | 'POST', path: string, of: Persona[]][] = [
   ['POST', `/claim-certificates/${ID}/disable`, ['operator']],
   ['POST', '/provisioning-claims', ['factory', 'operator']],
   ['GET', '/openapi.json', EVERYBODY],
+  ['GET', '/devices', ['operator', 'auditor']],
+  ['GET', '/stats', ['operator', 'auditor']],
+  ['POST', '/devices/CAM-1/suspend', ['operator']],
+  ['POST', '/devices/CAM-1/resume', ['operator']],
+  ['POST', '/devices/CAM-1/retire', ['operator']],
+  ['POST', '/devices/CAM-1/reopen', ['operator']],
+  ['POST', '/devices/CAM-1/replace', ['operator']],
+  ['POST', '/devices/CAM-1/approve-claim', ['operator']],
 ];
 
 /** A body that would do something, were it let in. */

@@ -123,6 +123,11 @@ describe('each documented example, sent as it stands', () => {
     await replay('createProvisioningClaim', operator);
   });
 
+  test('ops asks what there is and how much of it', async () => {
+    await replay('listDevices', operator);
+    await replay('stats', operator);
+  });
+
   test('ops suspends and resumes, approves a key, replaces, retires and reopens', async () => {
     await operator.post('/devices', { devices: [{ serialNumber: 'CAM-0005' }] });
     for (const act of [
@@ -139,8 +144,6 @@ describe('each documented example, sent as it stands', () => {
 
   test('none was left out', async () => {
     await replay('openapi', operator);
-    await replay('listDevices', operator);
-    await replay('stats', operator);
     expect(Object.keys(answered).sort()).toEqual(description.operations.map(({ operationId }) => operationId).sort());
   });
 
