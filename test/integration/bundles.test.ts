@@ -20,7 +20,7 @@ test.each(functions.filter((fn) => !callers.includes(fn)))(
 );
 
 /** Where a namespace is not the prefix of the service's rights. */
-const prefixes: Record<string, string> = { eventbridge: 'events' };
+const prefixes: Record<string, string> = { eventbridge: 'events', iotdataplane: 'iot' };
 
 // Import times belong to `npm run bench`: a test that measures time fails when the machine is busy.
 describe.each(callers)('the bundle of $key', (fn) => {
