@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -105,9 +105,6 @@ async function packageService(): Promise<void> {
 }
 
 async function boot(flags: Flags, directory: string): Promise<StandIn> {
-  // Each start is a new world.
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const template = JSON.parse(
     await readFile(join(PACKAGE, 'cloudformation-template-update-stack.json'), 'utf8').catch(() => {
       throw new Error('there is no package to boot; leave out --no-package');
@@ -119,7 +116,13 @@ async function boot(flags: Flags, directory: string): Promise<StandIn> {
     template,
     assets: PACKAGE,
     stackName: `firstlight-${STAGE}`,
-    log: logTo(join(directory, 'logs')),
+    // Each start is a new world; but while the ports are another run's, so is the folder.
+    async opened() {
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(join(directory, 'logs'), { recursive: true, mode: 0o700 });
+    },
+    // One file a function, as CloudWatch keeps one log group a function.
+    log: (functionName, text) => appendFileSync(join(directory, 'logs', `${functionName}.log`), text),
     ports: {
       aws: flags.awsPort,
       api: flags.apiPort,
@@ -169,12 +172,6 @@ async function introduce(standIn: StandIn, directory: string): Promise<Outputs> 
     },
     personas,
   };
-}
-
-/** One file a function, as CloudWatch keeps one log group a function. */
-function logTo(directory: string): (functionName: string, text: string) => void {
-  mkdirSync(directory, { recursive: true });
-  return (functionName, text) => appendFileSync(join(directory, `${functionName}.log`), text);
 }
 
 /** A reader finds the whole file or none. It holds keys, so nobody else may read it. */

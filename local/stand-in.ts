@@ -44,6 +44,8 @@ export interface Options {
   stackName: string;
   /** 0: any that is free. */
   ports: { aws: number; api: number; mqtt: number; credentials: number };
+  /** Every port is ours; nothing has been made yet. */
+  opened(): Promise<void>;
   /** What a function prints. */
   log(functionName: string, text: string): void;
 }
@@ -65,7 +67,7 @@ export interface StandIn {
 }
 
 /** AWS on this machine, as far as the compiled template and its cameras reach. Throws PortInUse. */
-export async function startStandIn({ template, assets, stackName, ports, log }: Options): Promise<StandIn> {
+export async function startStandIn({ template, assets, stackName, ports, opened, log }: Options): Promise<StandIn> {
   const account = { region: REGION, accountId: ACCOUNT_ID };
   const clock = createClock();
   const faults = createFaults({ clock });
@@ -154,6 +156,7 @@ export async function startStandIn({ template, assets, stackName, ports, log }: 
   address.aws = `http://${HOST}:${await listen(doors.aws, 'aws', ports.aws)}`;
   address.api = `http://${HOST}:${await listen(doors.api, 'api', ports.api)}`;
 
+  await opened();
   const admin = await createAdministrator(iam, identities.root);
   const createdAt = new Date(clock.now());
   const booted = await bootStack({

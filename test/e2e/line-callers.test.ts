@@ -23,7 +23,7 @@ type Persona = 'factory' | 'operator' | 'auditor';
 const EVERYBODY: Persona[] = ['factory', 'operator', 'auditor'];
 const ID = 'ab'.repeat(32);
 
-/** design.md's routes, and whose they are. */
+/** The routes of docs/api.md, and whose they are. */
 const ROUTES: [method: 'GET' | 'POST', path: string, of: Persona[]][] = [
   ['POST', '/devices', ['factory', 'operator']],
   ['GET', '/devices/CAM-1', EVERYBODY],

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
@@ -44,7 +44,14 @@ test.each(['aws', 'api', 'mqtt', 'credentials'])(
     await once(squatter, 'listening');
     const { port } = squatter.address() as { port: number };
     const others = ['aws', 'api', 'mqtt', 'credentials'].filter((name) => name !== door);
-    const args = ['--no-demo', '--no-package', ...others.flatMap((name) => [`--${name}-port`, '0'])];
+    const { directory, outputs, stop } = await startLocalRun();
+    const args = [
+      '--no-demo',
+      '--no-package',
+      '--directory',
+      directory,
+      ...others.flatMap((name) => [`--${name}-port`, '0']),
+    ];
     const run = spawn(process.execPath, ['cli/firstlight.ts', 'local', ...args, `--${door}-port`, String(port)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -56,5 +63,8 @@ test.each(['aws', 'api', 'mqtt', 'credentials'])(
     squatter.close();
     expect(code).toBe(1);
     expect(stderr.trim()).toBe(`port ${port} is in use; choose another with --${door}-port`);
+    // What another run keeps in that folder is still there.
+    expect(JSON.parse(await readFile(join(directory, 'outputs.json'), 'utf8'))).toEqual(outputs);
+    await stop();
   },
 );
