@@ -28,8 +28,8 @@ export function register(program: Command): void {
       'after',
       `
 Examples:
-  firstlight provisioning-claim --out /tmp/claim
-  firstlight camera boot --serial CAM-0001 --claim-certificate /tmp/claim/certificate.pem --claim-key /tmp/claim/private.key`,
+  firstlight provisioning-claim --out claim
+  firstlight camera boot --serial CAM-0001 --claim-certificate claim/certificate.pem --claim-key claim/private.key`,
     )
     .action((flags: Flags) => orOneLine(() => create(flags)));
 }
