@@ -8,7 +8,7 @@ import { announce } from '../shared/flow/announce.ts';
 const ports = { registry: devicesIn(env.text('DEVICES_TABLE')), now: () => new Date() };
 const fixedStream = env.optional('FIXED_STREAM');
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, ports) => {
   const { rows, dryRun } = readManifestPage(request.json());
   return { status: 200, body: { results: await announce(rows, request.caller, ports, { fixedStream, dryRun }) } };
 });

@@ -14,7 +14,7 @@ const ports = {
   now: () => new Date(),
 };
 
-export const handler = http(async (request) => ({
+export const handler = http(ports, async (request, ports) => ({
   status: 200,
   body: shownDevice(await approveDeviceClaim(readApproval(request), ports)),
 }));

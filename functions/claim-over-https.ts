@@ -12,14 +12,21 @@ import { readClaim } from '../shared/edge/claim.ts';
 import { denied } from '../shared/edge/denial.ts';
 import { http } from '../shared/edge/http.ts';
 import { log } from '../shared/edge/log.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { reprovisioning } from '../shared/flow/claim-by-template.ts';
 import { claimOverHttps } from '../shared/flow/claim-over-https.ts';
 
 const table = env.text('DEVICES_TABLE');
-const { save, contest } = devicesIn(table);
+const registry = devicesIn(table);
 const doorstep = doorstepOf(table, env.text('CLAIMS_TABLE'), env.wholeNumber('CLAIM_HISTORY_DAYS'));
-const streams = streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown');
+const ports = {
+  registry: { look: doorstep.look, save: registry.save },
+  certificates: { ...requestedCertificates, ...issuedCertificates },
+  things,
+  streams: streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown'),
+  now: () => new Date(),
+};
+/** What a denial writes waits for no throttle: whose items are throttled would show in its time. */
+const denials = { keep: doorstep.keep, contest: registry.contest };
 const settings = {
   openClaims: false,
   reprovisioning: reprovisioning(env.optional('REPROVISIONING_POLICY')),
@@ -29,21 +36,9 @@ const settings = {
   denialMs: env.wholeNumber('DENIAL_MS'),
 };
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, ports) => {
   const claim = readClaim(request.json());
-  const { remainingMs } = request;
-  const ports = {
-    registry: patient({ look: doorstep.look, save, contest }, remainingMs),
-    doorstep: { keep: doorstep.keep },
-    certificates: patient({ ...requestedCertificates, ...issuedCertificates }, remainingMs),
-    things: patient(things, remainingMs),
-    streams: patient(streams, remainingMs),
-    now: () => new Date(),
-    pause: async (ms: number) => {
-      await pause(ms);
-    },
-  };
-  const answer = await claimOverHttps(claim, ports, settings);
+  const answer = await claimOverHttps(claim, { ...ports, denials, pause }, settings);
   const { serialNumber } = claim;
   if (!answer.allow) return denied('claim', { ...answer, serialNumber, door: 'https' });
   const { certificateId } = answer.connection;

@@ -8,18 +8,19 @@ import { readCamera, unlessDenied } from '../shared/edge/camera.ts';
 import { readConnected } from '../shared/edge/claim.ts';
 import { http } from '../shared/edge/http.ts';
 import { log } from '../shared/edge/log.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { connect } from '../shared/flow/connect.ts';
 
 const table = env.text('DEVICES_TABLE');
-const registry = devicesIn(table);
-const streams = streamsOf(table, env.wholeNumber('RETENTION_HOURS'));
+const ports = {
+  registry: devicesIn(table),
+  streams: streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown'),
+  now: () => new Date(),
+};
 const cameraRoles = env.text('CAMERA_ROLES').split(',');
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, ports) => {
   const certificateId = readCamera(request, cameraRoles);
   const { serialNumber } = readConnected(request.json());
-  const ports = { registry: patient(registry, request.remainingMs), streams, now: () => new Date() };
   const sign = { certificateId, at: new Date().toISOString() };
   const connecting = connect(serialNumber, sign, ports, 'function:connected');
   const { status } = await unlessDenied({ serialNumber, certificateId }, connecting);

@@ -14,7 +14,7 @@ const ports = {
 };
 const policy = env.text('CLAIM_POLICY');
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, ports) => {
   const order = readClaimCertificateOrder(request.jsonIfAny());
   return { status: 201, body: await createClaimCertificate(order, request.caller, ports, policy) };
 });

@@ -8,23 +8,20 @@ import { env } from '../shared/config.ts';
 import { readCertificateId, readDisabling } from '../shared/edge/claim-certificate.ts';
 import { http } from '../shared/edge/http.ts';
 import { readPage, writeCursor } from '../shared/edge/page.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { disableClaimCertificate } from '../shared/flow/disable-claim-certificate.ts';
 
-const claimCertificates = claimCertificateListIn(env.text('CLAIM_CERTIFICATES_TABLE'));
-const openings = openingsIn(env.text('DEVICES_TABLE'));
+const ports = {
+  claimCertificates: claimCertificateListIn(env.text('CLAIM_CERTIFICATES_TABLE')),
+  openings: openingsIn(env.text('DEVICES_TABLE')),
+  certificates: issuedCertificates,
+  now: () => new Date(),
+};
 const policy = env.text('CLAIM_POLICY');
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, ports) => {
   const certificateId = readCertificateId(request);
   const { openedSince } = readDisabling(request.jsonIfAny());
   const list = `opened/${certificateId}/${openedSince ?? ''}`;
-  const ports = {
-    claimCertificates: patient(claimCertificates, request.remainingMs),
-    openings,
-    certificates: patient(issuedCertificates, request.remainingMs),
-    now: () => new Date(),
-  };
   const order = { certificateId, openedSince, by: request.caller, ...readPage(request, list) };
   const { answer, next } = await disableClaimCertificate(order, ports, policy);
   return { status: 200, body: { ...answer, ...(next && { nextCursor: writeCursor(list, next) }) } };

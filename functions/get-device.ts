@@ -4,9 +4,9 @@ import { env } from '../shared/config.ts';
 import { http, readSerialNumber } from '../shared/edge/http.ts';
 import { showDevice } from '../shared/flow/show-device.ts';
 
-const registry = devicesIn(env.text('DEVICES_TABLE'));
+const ports = { registry: devicesIn(env.text('DEVICES_TABLE')) };
 
-export const handler = http(async (request) => ({
+export const handler = http(ports, async (request, { registry }) => ({
   status: 200,
   body: await showDevice(readSerialNumber(request), registry),
 }));

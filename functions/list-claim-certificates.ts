@@ -6,13 +6,13 @@ import { http } from '../shared/edge/http.ts';
 import { readPage, writeCursor } from '../shared/edge/page.ts';
 import { listClaimCertificates } from '../shared/flow/list-claim-certificates.ts';
 
-const readers = {
+const ports = {
   claimCertificates: claimCertificateListIn(env.text('CLAIM_CERTIFICATES_TABLE')),
   openings: openingsIn(env.text('DEVICES_TABLE')),
 };
 const list = 'claim-certificates';
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, readers) => {
   const { claimCertificates, next } = await listClaimCertificates(readPage(request, list), readers);
   return { status: 200, body: { claimCertificates, ...(next && { nextCursor: writeCursor(list, next) }) } };
 });

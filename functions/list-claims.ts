@@ -6,12 +6,12 @@ import { http, readSerialNumber } from '../shared/edge/http.ts';
 import { readPage, writeCursor } from '../shared/edge/page.ts';
 import { listClaims } from '../shared/flow/list-claims.ts';
 
-const readers = {
+const ports = {
   registry: devicesIn(env.text('DEVICES_TABLE')),
   claims: claimsIn(env.text('CLAIMS_TABLE')),
 };
 
-export const handler = http(async (request) => {
+export const handler = http(ports, async (request, readers) => {
   const serialNumber = readSerialNumber(request);
   const list = `claims/${serialNumber}`;
   const { claims, next } = await listClaims(serialNumber, readPage(request, list), readers);

@@ -4,4 +4,4 @@ import { describeApi } from '../shared/edge/openapi/document.ts';
 
 const body = describeApi();
 
-export const handler = http(async () => ({ status: 200, body }));
+export const handler = http({}, async () => ({ status: 200, body }));

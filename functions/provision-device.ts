@@ -9,13 +9,17 @@ import { streamsOf } from '../shared/aws/kinesis-video.ts';
 import { deployment, env, thingTypes } from '../shared/config.ts';
 import { readProvision } from '../shared/edge/claim.ts';
 import { http, readSerialNumber } from '../shared/edge/http.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { provision } from '../shared/flow/provision.ts';
 
 const table = env.text('DEVICES_TABLE');
-const registry = devicesIn(table);
-const claims = claimsIn(env.text('CLAIMS_TABLE'), env.wholeNumber('CLAIM_HISTORY_DAYS'));
-const streams = streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown');
+const ports = {
+  registry: devicesIn(table),
+  claims: claimsIn(env.text('CLAIMS_TABLE'), env.wholeNumber('CLAIM_HISTORY_DAYS')),
+  certificates: { ...certificates, ...issuedCertificates },
+  things,
+  streams: streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown'),
+  now: () => new Date(),
+};
 const settings = {
   openClaims: false,
   thingTypes: thingTypes(),
@@ -23,16 +27,8 @@ const settings = {
   deployment: deployment(),
 };
 
-export const handler = http(async (request) => {
-  const { remainingMs, caller } = request;
-  const ports = {
-    registry: patient(registry, remainingMs),
-    claims: patient(claims, remainingMs),
-    certificates: patient({ ...certificates, ...issuedCertificates }, remainingMs),
-    things: patient(things, remainingMs),
-    streams: patient(streams, remainingMs),
-    now: () => new Date(),
-  };
+export const handler = http(ports, async (request, ports) => {
+  const { caller } = request;
   const order = { ...readProvision(request.jsonIfAny()), serialNumber: readSerialNumber(request), by: caller };
   return { status: 201, body: await provision(order, ports, settings) };
 });

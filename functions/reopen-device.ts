@@ -8,7 +8,7 @@ import { shownDevice } from '../shared/flow/show-device.ts';
 
 const ports = { registry: devicesIn(env.text('DEVICES_TABLE')), now: () => new Date() };
 
-export const handler = http(async (request) => ({
+export const handler = http(ports, async (request, ports) => ({
   status: 200,
   body: shownDevice(await reopenDevice(readOrder(request), ports)),
 }));

@@ -12,27 +12,23 @@ import { streamEndingsOf } from '../shared/aws/stream-endings.ts';
 import { env } from '../shared/config.ts';
 import { http } from '../shared/edge/http.ts';
 import { readReplace } from '../shared/edge/lifecycle.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { replaceDevice } from '../shared/flow/replace.ts';
 import { shownDevice } from '../shared/flow/show-device.ts';
 
 const table = env.text('DEVICES_TABLE');
-const registry = devicesIn(table);
-const denials = denialsIn(env.text('DENIALS_TABLE'));
-const roles = rolesOf(env.text('CAMERA_ROLES').split(','));
+const ports = {
+  registry: devicesIn(table),
+  denials: denialsIn(env.text('DENIALS_TABLE')),
+  roles: rolesOf(env.text('CAMERA_ROLES').split(',')),
+  certificates: { ...issuedCertificates, ...certificateEndings },
+  things: { ...things, ...thingEndings },
+  streams: streamEndingsOf(table),
+  connections,
+  now: () => new Date(),
+};
 const settings = { credentialSeconds: env.wholeNumber('CREDENTIAL_SECONDS'), devicePolicy: env.text('DEVICE_POLICY') };
 
-export const handler = http(async (request) => {
-  const { remainingMs } = request;
-  const ports = {
-    registry: patient(registry, remainingMs),
-    denials: patient(denials, remainingMs),
-    roles: patient(roles, remainingMs),
-    certificates: patient({ ...issuedCertificates, ...certificateEndings }, remainingMs),
-    things: patient({ ...things, ...thingEndings }, remainingMs),
-    streams: patient(streamEndingsOf(table), remainingMs),
-    connections: patient(connections, remainingMs),
-    now: () => new Date(),
-  };
-  return { status: 200, body: shownDevice(await replaceDevice(readReplace(request), ports, settings)) };
-});
+export const handler = http(ports, async (request, ports) => ({
+  status: 200,
+  body: shownDevice(await replaceDevice(readReplace(request), ports, settings)),
+}));

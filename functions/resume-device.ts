@@ -8,22 +8,18 @@ import { certificateEndings } from '../shared/aws/iot-endings.ts';
 import { env } from '../shared/config.ts';
 import { http } from '../shared/edge/http.ts';
 import { readOrder } from '../shared/edge/lifecycle.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { resumeDevice } from '../shared/flow/lifecycle.ts';
 import { shownDevice } from '../shared/flow/show-device.ts';
 
-const registry = devicesIn(env.text('DEVICES_TABLE'));
-const denials = denialsIn(env.text('DENIALS_TABLE'));
-const roles = rolesOf(env.text('CAMERA_ROLES').split(','));
+const ports = {
+  registry: devicesIn(env.text('DEVICES_TABLE')),
+  denials: denialsIn(env.text('DENIALS_TABLE')),
+  roles: rolesOf(env.text('CAMERA_ROLES').split(',')),
+  certificates: certificateEndings,
+  now: () => new Date(),
+};
 
-export const handler = http(async (request) => {
-  const { remainingMs } = request;
-  const ports = {
-    registry: patient(registry, remainingMs),
-    denials: patient(denials, remainingMs),
-    roles: patient(roles, remainingMs),
-    certificates: patient(certificateEndings, remainingMs),
-    now: () => new Date(),
-  };
-  return { status: 200, body: shownDevice(await resumeDevice(readOrder(request), ports)) };
-});
+export const handler = http(ports, async (request, ports) => ({
+  status: 200,
+  body: shownDevice(await resumeDevice(readOrder(request), ports)),
+}));

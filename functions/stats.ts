@@ -4,6 +4,6 @@ import { env } from '../shared/config.ts';
 import { http } from '../shared/edge/http.ts';
 import { showStats } from '../shared/flow/show-stats.ts';
 
-const counters = countersIn(env.text('COUNTERS_TABLE'));
+const ports = { counters: countersIn(env.text('COUNTERS_TABLE')) };
 
-export const handler = http(async () => ({ status: 200, body: await showStats(counters) }));
+export const handler = http(ports, async (_, { counters }) => ({ status: 200, body: await showStats(counters) }));

@@ -9,24 +9,20 @@ import { connections } from '../shared/aws/iot-data.ts';
 import { env } from '../shared/config.ts';
 import { http } from '../shared/edge/http.ts';
 import { readOrder } from '../shared/edge/lifecycle.ts';
-import { patient } from '../shared/edge/patience.ts';
 import { suspendDevice } from '../shared/flow/lifecycle.ts';
 import { shownDevice } from '../shared/flow/show-device.ts';
 
-const registry = devicesIn(env.text('DEVICES_TABLE'));
-const denials = denialsIn(env.text('DENIALS_TABLE'));
-const roles = rolesOf(env.text('CAMERA_ROLES').split(','));
+const ports = {
+  registry: devicesIn(env.text('DEVICES_TABLE')),
+  denials: denialsIn(env.text('DENIALS_TABLE')),
+  roles: rolesOf(env.text('CAMERA_ROLES').split(',')),
+  certificates: issuedCertificates,
+  connections,
+  now: () => new Date(),
+};
 const settings = { credentialSeconds: env.wholeNumber('CREDENTIAL_SECONDS') };
 
-export const handler = http(async (request) => {
-  const { remainingMs } = request;
-  const ports = {
-    registry: patient(registry, remainingMs),
-    denials: patient(denials, remainingMs),
-    roles: patient(roles, remainingMs),
-    certificates: patient(issuedCertificates, remainingMs),
-    connections: patient(connections, remainingMs),
-    now: () => new Date(),
-  };
-  return { status: 200, body: shownDevice(await suspendDevice(readOrder(request), ports, settings)) };
-});
+export const handler = http(ports, async (request, ports) => ({
+  status: 200,
+  body: shownDevice(await suspendDevice(readOrder(request), ports, settings)),
+}));

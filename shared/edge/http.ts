@@ -6,6 +6,7 @@ import { limits } from '../domain/limits.ts';
 import { serialNumber } from '../domain/manifest.ts';
 import { flawsOf } from './flaws.ts';
 import { logError } from './log.ts';
+import { allPatient } from './patience.ts';
 import { problemOf } from './problem.ts';
 
 export type HttpRequest = {
@@ -17,15 +18,19 @@ export type HttpRequest = {
   json(): unknown;
   /** The same, where a body may be left out: an empty object then. */
   jsonIfAny(): unknown;
-  /** How long the function still may take. */
-  remainingMs(): number;
 };
 
 /** Without a body: 204. */
 export type HttpAnswer = { status: number; body?: unknown };
 
-/** One route: typed request in, JSON out; whatever is thrown becomes problem+json (RFC 9457). */
-export const http = (answer: (request: HttpRequest) => Promise<HttpAnswer>) =>
+/**
+ * One route: typed request in, JSON out; whatever is thrown becomes problem+json (RFC 9457). `ports` is all through which it asks AWS:
+ * each comes back patient, so that no route forgets to wait out a throttle for as long as the invocation has time.
+ */
+export const http = <Ports extends object>(
+  ports: Ports,
+  answer: (request: HttpRequest, ports: Ports) => Promise<HttpAnswer>,
+) =>
   middy<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>()
     .onError((request) => {
       const problem = problemOf(request.error);
@@ -36,7 +41,10 @@ export const http = (answer: (request: HttpRequest) => Promise<HttpAnswer>) =>
       };
     })
     .handler(async (event, context) => {
-      const { status, body } = await answer(readRequest(event, () => context.getRemainingTimeInMillis()));
+      const { status, body } = await answer(
+        readRequest(event),
+        allPatient(ports, () => context.getRemainingTimeInMillis()),
+      );
       return body === undefined
         ? { statusCode: status, headers: { 'cache-control': 'no-store' } }
         : respond(status, body, 'application/json');
@@ -48,13 +56,12 @@ const respond = (statusCode: number, body: unknown, contentType: string): APIGat
   body: JSON.stringify(body),
 });
 
-const readRequest = (event: APIGatewayProxyEventV2, remainingMs: () => number): HttpRequest => ({
+const readRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
   caller: callerOf(event.requestContext),
   query: event.queryStringParameters ?? {},
   path: event.pathParameters ?? {},
   json: () => readJson(event),
   jsonIfAny: () => (event.body ? readJson(event) : {}),
-  remainingMs,
 });
 
 const callerOf = (context: unknown): string => {

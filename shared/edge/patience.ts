@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isThrottle } from './problem.ts';
+import { isBusy } from './problem.ts';
 
 /** What is left for the answer and for writing down how far it came. */
 const reserveMs = 3000;
@@ -17,13 +17,19 @@ export const patient = <Port extends object>(port: Port, remainingMs: () => numb
     ]),
   ) as Port;
 
+/** All ports of a function, each patient. What is a function itself, as the time is, asks nobody. */
+export const allPatient = <Ports extends object>(ports: Ports, remainingMs: () => number): Ports =>
+  Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, typeof port === 'object' ? patient(port, remainingMs) : port]),
+  ) as Ports;
+
 const again = async (call: () => Promise<unknown>, remainingMs: () => number): Promise<unknown> => {
   for (let attempt = 0; ; attempt++) {
     try {
       return await call();
     } catch (error) {
       const waitMs = Math.random() * Math.min(longestWaitMs, 250 * 2 ** attempt);
-      if (!isThrottle(error) || remainingMs() - waitMs < reserveMs) throw error;
+      if (!isBusy(error) || remainingMs() - waitMs < reserveMs) throw error;
       await sleep(waitMs);
     }
   }

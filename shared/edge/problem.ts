@@ -46,17 +46,24 @@ export type Problem = {
 
 const titleOf = (code: string): string => `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('-', ' ')}`;
 
-/** AWS's names for "not so fast". */
+/** AWS's names for "not so fast"; `LimitExceededException` is not among them: what it tells of does not pass. */
 const throttles = [
   'ThrottlingException',
+  'Throttling',
   'TooManyRequestsException',
-  'LimitExceededException',
   'ClientLimitExceededException',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
 ];
 
-export const isThrottle = (error: unknown): boolean => error instanceof Error && throttles.includes(error.name);
+const isThrottle = (error: unknown): boolean =>
+  error instanceof Error &&
+  (throttles.includes(error.name) ||
+    (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 429);
+
+/** A throttle, or what an adapter has made of one (a batch that DynamoDB took only part of). It passes. */
+export const isBusy = (error: unknown): boolean =>
+  isThrottle(error) || (error instanceof Failure && error.code === 'busy');
 
 /** What the SDK throws when AWS did not answer within the client's own limit, its attempts included. */
 const isLate = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';

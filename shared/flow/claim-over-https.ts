@@ -13,11 +13,13 @@ export type HttpsClaimPorts = Omit<MakePorts, 'registry'> & {
     /** The device, and how many wrong tokens came for its serial number in this hour; one call, whoever asks. */
     look(serialNumber: string, at: string): Promise<{ device?: Device; wrongTokens: number }>;
     save(before: Device, after: Device): Promise<boolean>;
+  };
+  denials: {
+    /** What strangers leave behind, bounded; as many writes for one reason as for another. */
+    keep(claim: RefusedClaim, as: { announced: boolean; wrongToken: boolean }): Promise<void>;
     contest(serialNumber: string, reason: string, at: string): Promise<void>;
   };
-  /** What strangers leave behind, bounded; as many writes for one reason as for another. */
-  doorstep: { keep(claim: RefusedClaim, as: { announced: boolean; wrongToken: boolean }): Promise<void> };
-  pause(ms: number): Promise<void>;
+  pause(ms: number): Promise<unknown>;
 };
 
 export type HttpsClaimSettings = MakeSettings & {
@@ -68,11 +70,11 @@ export const claimOverHttps = async (
 const writeDown = async (
   claim: RefusedClaim,
   { announced, contested, reason }: NotMade,
-  { doorstep, registry }: HttpsClaimPorts,
+  { denials }: HttpsClaimPorts,
 ): Promise<string | undefined> => {
   const written = await Promise.allSettled([
-    doorstep.keep(claim, { announced, wrongToken: reason === 'token-invalid' }),
-    contested ? registry.contest(claim.serialNumber, claim.reason, claim.at) : undefined,
+    denials.keep(claim, { announced, wrongToken: reason === 'token-invalid' }),
+    contested ? denials.contest(claim.serialNumber, claim.reason, claim.at) : undefined,
   ]);
   const failed = written.find((one) => one.status === 'rejected');
   return failed && (failed.reason instanceof Error ? failed.reason.name : 'unknown');

@@ -30,7 +30,7 @@ const event = (change: object = {}) => ({
 });
 const ask = async (answer: (request: HttpRequest) => Promise<HttpAnswer>, change: object = {}) =>
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
-  (await http(answer)(event(change) as never, { getRemainingTimeInMillis: () => 5000 } as never)) as any;
+  (await http({}, answer)(event(change) as never, {} as never)) as any;
 
 describe('a camera’s door', () => {
   const roles = ['thing-name-role', 'fixed-role'];
@@ -105,29 +105,42 @@ describe('patience', () => {
     return port;
   };
 
-  it('asks again after a throttle while there is time', async () => {
+  it.each([
+    ['a throttle', { name: 'ThrottlingException' }],
+    ['a throttle of KVS', { name: 'ClientLimitExceededException' }],
+    ['a table that is too busy', { name: 'ProvisionedThroughputExceededException' }],
+    ['a throttle of IAM', { name: 'Throttling' }],
+    ['429 by another name', { name: 'SlowDown', $metadata: { httpStatusCode: 429 } }],
+    ['a batch of which DynamoDB took a part', new Failure('busy', 'try again')],
+  ])('asks again after %s while there is time', async (_, failure) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
     vi.spyOn(Math, 'random').mockReturnValue(0);
-    const port = portThat([throttle(), Object.assign(new Error('x'), { name: 'ClientLimitExceededException' })]);
+    const failures = [throttle(), failure instanceof Error ? failure : Object.assign(new Error('x'), failure)];
+    const port = portThat(failures);
     const made = patient(port, () => 20_000).make('it');
     await vi.runAllTimersAsync();
     expect(await made).toBe('made it');
     expect(port.calls).toBe(3);
   });
 
-  it('gives up when the time is nearly over, which is answered 503 with Retry-After', async () => {
-    const port = portThat([throttle(), throttle()]);
-    const answer = await ask(async ({ remainingMs }) => {
-      await patient(port, () => remainingMs() - 2500).make('it');
-      return { status: 200, body: {} };
+  it('is every route’s, in all of its ports; when the time is nearly over it is 503 with Retry-After', async () => {
+    const [one, two, late] = [portThat([throttle()]), portThat([throttle()]), portThat([throttle()])];
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    let remainingMs = 20_000;
+    const handler = http({ one, two, late, now: () => 'now' }, async (_, ports) => {
+      const made = [await ports.one.make('1'), await ports.two.make('2'), ports.now()];
+      remainingMs = 2999;
+      await ports.late.make('3');
+      return { status: 200, body: made };
     });
+    const answer = await handler(event() as never, { getRemainingTimeInMillis: () => remainingMs } as never);
     expect(answer).toMatchObject({ statusCode: 503, headers: { 'retry-after': '2' } });
-    expect(port.calls).toBe(1);
+    expect([one.calls, two.calls, late.calls]).toEqual([2, 2, 1]);
   });
 
-  it('has none with anything else', async () => {
-    const port = portThat([new Error('outage')]);
-    await expect(patient(port, () => 20_000).make('it')).rejects.toThrow('outage');
+  it.each(['outage', 'LimitExceededException'])('has none with %s', async (name) => {
+    const port = portThat([Object.assign(new Error(name), { name })]);
+    await expect(patient(port, () => 20_000).make('it')).rejects.toThrow(name);
     expect(port.calls).toBe(1);
   });
 });

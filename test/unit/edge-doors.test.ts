@@ -133,7 +133,7 @@ describe('the custom resource', () => {
 
 describe('the HTTP door', () => {
   const call = async (answer: (request: HttpRequest) => Promise<HttpAnswer>, change: Record<string, unknown> = {}) => {
-    const handler = http(answer);
+    const handler = http({}, answer);
     const response = await handler({ ...example('announce-devices'), ...change } as never, {} as never);
     const { statusCode, headers, body } = response as { statusCode: number; headers: object; body: string };
     return { status: statusCode, headers, body: JSON.parse(body) };

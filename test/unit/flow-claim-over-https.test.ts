@@ -32,9 +32,9 @@ const worldWith = (change: Partial<Device> = {}) => {
             const device = await world.ports.registry.read(serialNumber);
             return { ...(device && { device }), wrongTokens };
           },
-          contest: async (_, reason) => void contested.push(reason),
         },
-        doorstep: {
+        denials: {
+          contest: async (_, reason) => void contested.push(reason),
           keep: async (claim, as) => {
             kept.push({ ...claim, ...as });
             if (as.wrongToken) wrongTokens++;
