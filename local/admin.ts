@@ -4,8 +4,8 @@ import { FAULT_KINDS, type Fault, type Faults } from './faults.ts';
 import type { HttpAnswer, HttpRequest } from './service.ts';
 
 /**
- * `POST /_firstlight/reset | faults | clock` and `GET /_firstlight/events`: how a test rules the stand-in and waits for what it
- * has set off. Not AWS; for this machine only.
+ * `POST /_firstlight/reset | faults | clock` and `GET /_firstlight/faults | events`: how a test rules the stand-in and waits for what
+ * it has set off. Not AWS; for this machine only.
  */
 export function createAdmin({
   faults,
@@ -18,7 +18,11 @@ export function createAdmin({
   eventBridge?: Pick<EventBridge, 'arrived' | 'position'>;
   reset: () => void | Promise<void>;
 }): (request: HttpRequest & { remoteAddress?: string }) => Promise<HttpAnswer | undefined> {
-  const verbs: Record<string, (body: Record<string, unknown>) => unknown> = {
+  const tells: Record<string, (query: string) => unknown> = {
+    faults: () => faults.describe(),
+    ...(eventBridge && { events: (query: string) => arrivals(eventBridge, query) }),
+  };
+  const does: Record<string, (body: Record<string, unknown>) => unknown> = {
     async reset() {
       await reset();
       return {};
@@ -28,9 +32,8 @@ export function createAdmin({
       const { faults: list = [], quotas = false } = body;
       if (!Array.isArray(list)) throw new Refusal('`faults` must be a list');
       if (typeof quotas !== 'boolean') throw new Refusal('`quotas` must be true or false');
-      const set = list.map(readFault);
-      faults.set(set, quotas);
-      return { faults: set, quotas };
+      faults.set(list.map(readFault), quotas);
+      return faults.describe();
     },
     clock(body) {
       onlyKeys(body, ['advanceSeconds']);
@@ -40,16 +43,17 @@ export function createAdmin({
   };
 
   return async (request) => {
-    const [, name = ''] = /^\/_firstlight\/(\w+)$/.exec(request.path) ?? [];
-    const isEvents = name === 'events' && eventBridge !== undefined;
-    const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-    if (!verb && !isEvents) return undefined;
+    const { method, path, query, body } = request;
+    const [, name = ''] = /^\/_firstlight\/(\w+)$/.exec(path) ?? [];
+    const tell = Object.hasOwn(tells, name) ? tells[name] : undefined;
+    const act = Object.hasOwn(does, name) ? does[name] : undefined;
+    if (!tell && !act) return undefined;
     if (!isLocal(request)) return answer(403, { message: 'Only for this machine.' });
-    const method = isEvents ? 'GET' : 'POST';
-    if (request.method !== method) return answer(405, { message: `Use ${method} for ${request.path}.` });
     try {
-      if (isEvents) return answer(200, await arrivals(eventBridge, request.query));
-      return answer(200, await verb?.(parse(request.body)));
+      if (tell && method === 'GET') return answer(200, await tell(query));
+      if (act && method === 'POST') return answer(200, await act(parse(body)));
+      const methods = [...(tell ? ['GET'] : []), ...(act ? ['POST'] : [])];
+      return answer(405, { message: `Use ${methods.join(' or ')} for ${path}.` });
     } catch (error) {
       if (error instanceof Refusal) return answer(400, { message: error.message });
       throw error;

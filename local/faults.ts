@@ -20,6 +20,8 @@ export interface Fault {
 
 export interface Faults {
   set(faults: readonly Fault[], quotas: boolean): void;
+  /** What is set, and how often each fault has struck so far. */
+  describe(): { faults: (Fault & { struck: number })[]; quotas: boolean };
   /** Of all that was set nothing is left; calls that are being delayed fail. */
   clear(): void;
   /**
@@ -32,7 +34,7 @@ export interface Faults {
 export const FAULT_KINDS = ['throttle', 'error', 'delay', 'lost-answer', 'kill'] as const;
 
 export function createFaults({ clock }: { clock: Clock }): Faults {
-  let active: { fault: Fault; seen: number }[] = [];
+  let active: { fault: Fault; seen: number; struck: number }[] = [];
   let quotas = false;
   let buckets = new Map() as Buckets;
   /** What is held up when all faults are taken away fails: it must not wake up in another world. */
@@ -44,15 +46,18 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
       const isMine = fault.service === '*' || signingName(fault.service) === signingName(service);
       if (!isMine || (fault.operation !== '*' && fault.operation !== operation)) return [];
       const nth = entry.seen++ - (fault.after ?? 0);
-      return nth >= 0 && nth < (fault.times ?? Number.POSITIVE_INFINITY) ? [fault] : [];
+      if (nth < 0 || nth >= (fault.times ?? Number.POSITIVE_INFINITY)) return [];
+      entry.struck++;
+      return [fault];
     });
 
   return {
     set(faults, withQuotas) {
-      active = faults.map((fault) => ({ fault, seen: 0 }));
+      active = faults.map((fault) => ({ fault, seen: 0, struck: 0 }));
       quotas = withQuotas;
       buckets = new Map();
     },
+    describe: () => ({ faults: active.map(({ fault, struck }) => ({ ...fault, struck })), quotas }),
     clear() {
       this.set([], false);
       held.abort();

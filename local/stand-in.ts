@@ -206,7 +206,11 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
         faults.clear();
         broker.closeAll();
         clock.reset();
-        for (const [index, { one }] of remembered.entries()) await one.restore(snapshots[index]);
+        for (const [index, { one }] of remembered.entries()) {
+          await one.restore(snapshots[index]);
+          // Without their hooks the claims that are under way end: before what they could write to is put back.
+          if (one === functions.service) await broker.idle();
+        }
       };
     },
 

@@ -17,6 +17,8 @@ export interface Broker {
   disconnect(clientId: string, reason?: DisconnectReason, options?: { withoutWill?: boolean }): boolean;
   /** Drops every client and what the broker remembers of them. */
   closeAll(): void;
+  /** Resolves when AWS has done what clients asked of it on reserved topics, whether they still listen or not. */
+  idle(): Promise<void>;
 }
 
 interface Options {
@@ -51,7 +53,16 @@ export function createBroker({ registry, tls, clock, reserved, onEvent }: Option
   const publish = (topic: string, payload: Buffer) => route({ topic, payload, qos: 1, retain: false });
   const ingest = (message: Message, from: Connection) => onEvent(message.topic, message.payload, from.clientId);
   const presence = createPresence({ registry, clock, publish });
-  const floor = { authorization, presence, reserved, retained, route, ingest };
+  const underWay = new Set<Promise<void>>();
+  const askAws: Reserved = (publish) => {
+    const work = reserved(publish);
+    if (!work) return undefined;
+    underWay.add(work);
+    const done = () => void underWay.delete(work);
+    work.then(done, done);
+    return work;
+  };
+  const floor = { authorization, presence, reserved: askAws, retained, route, ingest };
 
   let closing = false;
   const onEnd = (connection: Connection, reason: DisconnectReason, will: Message | undefined) => {
@@ -159,6 +170,9 @@ export function createBroker({ registry, tls, clock, reserved, onEvent }: Option
       for (const socket of sockets) socket.destroySoon();
       retained.clear();
       presence.forget();
+    },
+    async idle() {
+      await Promise.allSettled(underWay);
     },
   };
 }

@@ -49,6 +49,24 @@ describe('the admin door', () => {
     expect(await meet()).toBe('ok');
   });
 
+  it('tells what is set, and how often it has struck', async () => {
+    await ask('faults', { faults: [fault({ after: 1, times: 2 }), fault({ operation: 'DeleteThing' })] });
+    const struck = async () => (await ask('faults', {}, { method: 'GET' }))?.faults;
+    expect(await struck()).toEqual([
+      { ...fault({ after: 1, times: 2 }), struck: 0 },
+      { ...fault({ operation: 'DeleteThing' }), struck: 0 },
+    ]);
+    expect([await meet(), await meet(), await meet(), await meet()]).toEqual([
+      'ok',
+      'InternalFailureException',
+      'InternalFailureException',
+      'ok',
+    ]);
+    expect(await struck()).toMatchObject([{ struck: 2 }, { struck: 0 }]);
+    faults.clear();
+    expect(await struck()).toEqual([]);
+  });
+
   it('moves the clock and resets', async () => {
     const before = clock.now();
     expect(await ask('clock', { advanceSeconds: 60 })).toMatchObject({ status: 200 });
@@ -79,7 +97,15 @@ describe('the admin door', () => {
   });
 
   it('is for POST, for this machine, and for no web page', async () => {
-    expect(await ask('reset', {}, { method: 'GET' })).toMatchObject({ status: 405 });
+    expect(await ask('reset', {}, { method: 'GET' })).toMatchObject({
+      status: 405,
+      message: expect.stringContaining('Use POST for'),
+    });
+    expect(await ask('faults', {}, { method: 'PUT' })).toMatchObject({
+      status: 405,
+      message: expect.stringContaining('Use GET or POST for'),
+    });
+    expect(await ask('faults', {}, { method: 'GET', remoteAddress: '10.0.0.7' })).toMatchObject({ status: 403 });
     expect(await ask('reset', {}, { remoteAddress: '10.0.0.7' })).toMatchObject({ status: 403 });
     expect(await ask('reset', {}, { headers: { host: 'evil.example' } })).toMatchObject({ status: 403 });
     expect(await ask('reset', {}, { headers: { host: 'localhost', origin: 'http://evil.example' } })).toMatchObject({
