@@ -79,9 +79,14 @@ export const runCamera = (...args: Parameters<typeof startCamera>): Promise<Ende
 /** An empty disk for a camera, which lasts as long as this process. */
 export function emptyDisk(): string {
   const directory = mkdtempSync(join(tmpdir(), 'firstlight-camera-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  disks.push(directory);
   return directory;
 }
+
+const disks: string[] = [];
+process.once('exit', () => {
+  for (const directory of disks) rmSync(directory, { recursive: true, force: true });
+});
 
 /** A module that makes the process believe in another time than the machine's. */
 const wrongClock = (offsetMs: number): string =>

@@ -7,6 +7,7 @@ import { expectNoUnknownPower, idsOf, powerfulCertificates, readDevice, untilAct
 import { failuresOf } from '../function-log.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { connectDevice } from '../mqtt-device.ts';
+import { seeded, seeds } from '../seeds.ts';
 import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
@@ -85,7 +86,7 @@ describe('a camera that loses power', () => {
     expect(device.dueAt).toBeDefined();
   });
 
-  test.concurrent.each([1, 2])('again and again, at any moment, goes on (seed %i)', async (seed) => {
+  test.concurrent.each(seeds(1, 2))('again and again, at any moment, goes on (seed %i)', async (seed) => {
     const camera = await announced();
     const random = seeded(seed);
     const kills = 3;
@@ -150,14 +151,3 @@ describe('a function that is killed', () => {
     },
   );
 });
-
-/** mulberry32: the same kills at each run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

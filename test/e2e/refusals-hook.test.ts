@@ -31,7 +31,7 @@ export async function handler({ parameters: { Do } }) {
     case 'say "true"': return { allowProvisioning: 'true' };
     case 'override with a number': return { allowProvisioning: true, parameterOverrides: { Greeting: 7 } };
     case 'override with a text': return { allowProvisioning: true, parameterOverrides: 'Greeting' };
-    case 'answer after 5 s':
+    case 'answer after 5 s': // of real time, on which AWS IoT's limit and the function run
       await new Promise((resolve) => setTimeout(resolve, 5500));
       return { allowProvisioning: true };
   }

@@ -13,7 +13,6 @@ const ECHO = `export const handler = async (event) => {
   if (how === 'nonsense') return { statusCode: 'many' };
   if (how === 'binary') return { statusCode: 200, body: Buffer.from([0, 255]).toString('base64'), isBase64Encoded: true };
   if (how === 'cookies') return { statusCode: 204, cookies: ['a=1', 'b=2'], headers: { 'X-Own': 'yes' } };
-  if (how === 'slow') await new Promise((done) => setTimeout(done, 5000));
   return { statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(event) };
 };`;
 
@@ -34,6 +33,7 @@ beforeAll(async () => {
   // biome-ignore lint/suspicious/noExplicitAny: the call is not read by these operations.
   const make = (operation: string, input: object): any => api.operations[operation]?.(input, {} as any);
   await world.create('echo', ECHO, { Timeout: 10 });
+  await world.create('silent', 'export const handler = () => new Promise(() => {});');
   ({ ApiId: apiId } = make('CreateApi', { Name: 'test', ProtocolType: 'HTTP' }));
   make('CreateStage', { ApiId: apiId, StageName: '$default', AutoDeploy: true });
   const proxy = { ApiId: apiId, IntegrationType: 'AWS_PROXY', PayloadFormatVersion: '2.0', TimeoutInMillis: 2000 };
@@ -43,13 +43,19 @@ beforeAll(async () => {
     make('CreateRoute', { ApiId: apiId, RouteKey, Target, AuthorizationType: 'AWS_IAM' });
   }
   make('CreateRoute', { ApiId: apiId, RouteKey: 'ANY /open', Target });
-  await world.call('lambda', 'AddPermission', {
-    FunctionName: 'echo',
-    StatementId: 'api',
-    Action: 'lambda:InvokeFunction',
-    Principal: 'apigateway.amazonaws.com',
-    SourceArn: `arn:aws:execute-api:${REGION}:${ACCOUNT}:${apiId}/*`,
-  });
+  // The least that an integration may wait; on real time, as what it waits for.
+  const hasty = { ...proxy, IntegrationUri: arnOf('silent'), TimeoutInMillis: 50 };
+  const silent = make('CreateIntegration', hasty).IntegrationId;
+  make('CreateRoute', { ApiId: apiId, RouteKey: 'GET /silent', Target: `integrations/${silent}` });
+  for (const FunctionName of ['echo', 'silent']) {
+    await world.call('lambda', 'AddPermission', {
+      FunctionName,
+      StatementId: 'api',
+      Action: 'lambda:InvokeFunction',
+      Principal: 'apigateway.amazonaws.com',
+      SourceArn: `arn:aws:execute-api:${REGION}:${ACCOUNT}:${apiId}/*`,
+    });
+  }
   await world.call('iam', 'CreateUser', { UserName: 'ops' });
   const { AccessKey } = await world.call('iam', 'CreateAccessKey', { UserName: 'ops' });
   credentials = { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
@@ -169,10 +175,13 @@ describe('an answer', () => {
     ['throw', 500, '{"message":"Internal Server Error"}'],
     ['nonsense', 500, '{"message":"Internal Server Error"}'],
     ['plain', 200, '{"serial":"CAM-1"}'],
-    ['slow', 503, '{"message":"Service Unavailable"}'],
     ['cookies', 204, ''],
   ])('for a function that answers %s is %i', async (how, status, body) => {
     expect(await send('GET', `/open?how=${how}`)).toMatchObject({ status, body });
+  });
+
+  it('for a function that says nothing in time is 503', async () => {
+    expect(await send('GET', '/silent')).toMatchObject({ status: 503, body: '{"message":"Service Unavailable"}' });
   });
 
   it('may be binary, and may set cookies', async () => {

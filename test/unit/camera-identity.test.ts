@@ -8,6 +8,7 @@ import { cryptoProvider, Pkcs10CertificateRequest, X509CertificateGenerator } fr
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openIdentity, type Progress, saveProgress } from '../../camera/identity.ts';
 import { ensureKey, publicKeySha256, readKey, signingRequest } from '../../camera/keys.ts';
+import { seeded, seeds } from '../seeds.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -100,7 +101,8 @@ describe('identity', () => {
     expect(() => openIdentity(directory, 'CAM-1')).toThrow(/identity\.json cannot be read\. Remove it/);
   });
 
-  it('is whole whenever the power goes', async () => {
+  it.each(seeds(1))('is whole whenever the power goes (seed %i)', async (seed) => {
+    const random = seeded(seed);
     const script = `
       import { openIdentity, saveProgress } from ${JSON.stringify(path.join(import.meta.dirname, '../../camera/identity.ts'))};
       const [directory, ...states] = process.argv.slice(1);
@@ -112,7 +114,7 @@ describe('identity', () => {
       const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, directory, ...states]);
       await new Promise((resolve) => child.stdout.once('data', resolve));
       const ended = new Promise((resolve) => child.once('exit', resolve));
-      setTimeout(() => child.kill('SIGKILL'), Math.random() * 40);
+      setTimeout(() => child.kill('SIGKILL'), random() * 40);
       await ended;
       expect([{ stage: 'new' }, certificate, registered]).toContainEqual(openIdentity(directory, 'CAM-1').progress);
     }
