@@ -10,6 +10,7 @@ import { createHttpApi } from '../http-api.ts';
 import { persistedFragments } from '../kinesis-video.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { ConnectRefused, connectDevice, type MqttDevice } from '../mqtt-device.ts';
+import { until } from '../until.ts';
 import { describeWorld } from '../world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -21,7 +22,10 @@ let justBooted: Record<string, unknown>;
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
-  justBooted = await describeWorld(outputs);
+  justBooted = await until('the fixed stream to be ACTIVE', async () => {
+    const world = await describeWorld(outputs);
+    return JSON.stringify(world.streams).includes('"ACTIVE"') && world;
+  });
 });
 afterAll(() => run.stop());
 
