@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -67,23 +67,4 @@ export async function openShell({ aws, region, personas }: Outputs): Promise<She
       await Promise.all([home, folder].map((directory) => rm(directory, { recursive: true })));
     },
   };
-}
-
-/** What this machine lacks of the tools that the seed page takes for granted, in words; undefined if it lacks nothing. */
-export function missingTools(): string | undefined {
-  const version = (tool: string) => {
-    try {
-      return execFileSync(tool, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-    } catch {
-      return undefined;
-    }
-  };
-  for (const tool of ['bash', 'curl', 'jq']) {
-    if (version(tool) === undefined) return `${tool} is not installed`;
-  }
-  const [, major, minor] = /aws-cli\/(\d+)\.(\d+)/.exec(version('aws') ?? '') ?? [];
-  if (major === undefined) return 'the AWS CLI is not installed';
-  // AWS SDKs and Tools guide, "Service-specific endpoints": AWS_ENDPOINT_URL is read from 1.29 and 2.13 on.
-  const enough = Number(major) > 2 || Number(minor) >= (major === '2' ? 13 : 29);
-  return enough ? undefined : `the AWS CLI ${major}.${minor} does not know AWS_ENDPOINT_URL; 1.29 or 2.13 does`;
 }

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
@@ -13,6 +13,7 @@ import { awsClients } from '../aws-clients.ts';
 import { claimCamera, newSerial } from '../camera-claim.ts';
 import { askForCredentials } from '../credential-provider.ts';
 import type { Keys } from '../http-api.ts';
+import { lacking } from '../tools.ts';
 
 const outputs = inject('outputs');
 const { admin } = outputs.personas;
@@ -196,16 +197,11 @@ test('and as it was signed it is done', async () => {
   expect(answer).toMatchObject({ status: 200, made: true });
 });
 
-const has = (program: string, flag: string) => {
-  const { status, stdout } = spawnSync(program, [flag], { encoding: 'utf8' });
-  return status === 0 && stdout;
-};
 const run = promisify(execFile);
-const curlVersion = /^curl (\d+)\.(\d+)/.exec(has('curl', '--version') || '');
+const noCurl = lacking('signing by curl', 'curl --aws-sigv4');
+const noCli = lacking('signing by the AWS CLI', 'the AWS CLI');
 
-/** `--aws-sigv4` signs every request rightly since 7.86. */
-const canSign = curlVersion && Number(curlVersion[1]) * 100 + Number(curlVersion[2]) >= 786;
-test.skipIf(!canSign)('curl signs, with the right secret and a wrong one', async () => {
+test.skipIf(noCurl)('curl signs, with the right secret and a wrong one', async () => {
   const curl = async (secret: string) => {
     const { stdout } = await run('curl', [
       '--silent',
@@ -227,7 +223,7 @@ test.skipIf(!canSign)('curl signs, with the right secret and a wrong one', async
   });
 });
 
-test.skipIf(!has('aws', '--version'))('the AWS CLI signs, with the right secret and a wrong one', async () => {
+test.skipIf(noCli)('the AWS CLI signs, with the right secret and a wrong one', async () => {
   const cli = (secret: string, token?: string) =>
     run('aws', ['iot', 'list-things', '--endpoint-url', outputs.aws, '--region', outputs.region, '--output', 'json'], {
       env: {
@@ -240,7 +236,9 @@ test.skipIf(!has('aws', '--version'))('the AWS CLI signs, with the right secret 
       },
     });
   expect(JSON.parse((await cli(admin.secretAccessKey)).stdout)).toEqual({ things: expect.any(Array) });
-  await expect(cli('wrong')).rejects.toMatchObject({ stderr: expect.stringContaining('(InvalidSignatureException)') });
+  await expect(cli('wrong')).rejects.toMatchObject({
+    stderr: expect.stringContaining('(InvalidSignatureException)'),
+  });
   await expect(cli(admin.secretAccessKey, 'none')).rejects.toMatchObject({
     stderr: expect.stringContaining('(UnrecognizedClientException)'),
   });

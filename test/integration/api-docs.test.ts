@@ -1,31 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { openShell, type Shell } from '../shell.ts';
+import { lacking } from '../tools.ts';
 
-/** What this machine lacks to run the lines of docs/api.md, in words; undefined if it lacks nothing. */
-function missing(): string | undefined {
-  for (const [tool, ...flags] of [
-    ['bash', '--version'],
-    ['jq', '--version'],
-    ['openssl', 'version'],
-  ]) {
-    try {
-      execFileSync(tool as string, flags, { stdio: 'ignore' });
-    } catch {
-      return `${tool} is not installed`;
-    }
-  }
-  try {
-    const help = execFileSync('curl', ['--help', 'all'], { encoding: 'utf8' });
-    return help.includes('--aws-sigv4') && help.includes('--fail-with-body') ? undefined : 'curl knows no --aws-sigv4';
-  } catch {
-    return 'curl is not installed';
-  }
-}
-
-const lack = missing();
-if (lack) console.warn(`SKIPPED: the lines of docs/api.md, because ${lack}`);
+const lack = lacking('the lines of docs/api.md', 'bash', 'curl --aws-sigv4', 'jq', 'openssl');
 
 const outputs = inject('outputs');
 const text = await readFile('docs/api.md', 'utf8');
