@@ -74,7 +74,7 @@ async function close(client: MqttClient, lost: Promise<never>): Promise<void> {
 }
 
 /** `host:port` or `host`, as AWS gives it, into its parts. */
-export function splitEndpoint(endpoint: string, otherwise: number): { hostname: string; port: number } {
+function splitEndpoint(endpoint: string, otherwise: number): { hostname: string; port: number } {
   const { hostname, port } = new URL(`tcp://${endpoint}`);
   return { hostname: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? otherwise : Number(port) };
 }

@@ -111,5 +111,5 @@ export function causeOf(error: unknown): string | undefined {
   return cause?.code ?? cause?.message;
 }
 
-export const reasonOf = (error: unknown): string =>
+const reasonOf = (error: unknown): string =>
   isLost(error) ? `no answer (${causeOf(error) ?? 'too slow'})` : (error as Error).message;

@@ -18,7 +18,7 @@ import { afterAll, expect, inject, vi } from 'vitest';
 const { CLOUD = 'local', AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 if (CLOUD !== 'local' && CLOUD !== 'aws') throw new Error(`CLOUD is ${CLOUD}; it can be local or aws`);
 
-export const onAws = CLOUD === 'aws';
+const onAws = CLOUD === 'aws';
 if (onAws) vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const outputs = inject('outputs');

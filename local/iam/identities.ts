@@ -208,7 +208,7 @@ export function createIdentities({ clock, accountId }: { clock: Clock; accountId
 }
 
 /** The document that counts now. */
-export const defaultDocument = (policy: ManagedPolicy | undefined): string | undefined =>
+const defaultDocument = (policy: ManagedPolicy | undefined): string | undefined =>
   policy?.versions.find(({ isDefaultVersion }) => isDefaultVersion)?.document;
 
 const nameOf = (arn: string) => arn.slice(arn.lastIndexOf('/') + 1);

@@ -6,7 +6,7 @@ import { existingThing } from './things.ts';
 
 /** Which certificate is attached to which thing. */
 
-export const PRINCIPAL_TYPES: readonly ThingPrincipalType[] = ['EXCLUSIVE_THING', 'NON_EXCLUSIVE_THING'];
+const PRINCIPAL_TYPES: readonly ThingPrincipalType[] = ['EXCLUSIVE_THING', 'NON_EXCLUSIVE_THING'];
 
 interface Asked {
   thingPrincipalType?: ThingPrincipalType;

@@ -5,7 +5,7 @@ import { serialNumberProblem } from './serial-number.ts';
 const allowed = ['SerialNumber', 'ClaimToken'];
 
 /** A serial number that nobody can have, under which attempts without a real one are kept. */
-export const noSerialNumber = '#invalid';
+const noSerialNumber = '#invalid';
 
 export const readClaimParameters = (
   parameters: Record<string, unknown>,

@@ -16,10 +16,7 @@ export type HttpClaim = {
 /** What no certificate is called. */
 const notYet = '';
 
-export const attemptOf = (
-  { token, ...claim }: HttpClaim,
-  certificate?: Pick<DeviceCertificate, 'id'>,
-): ClaimAttempt => ({
+const attemptOf = ({ token, ...claim }: HttpClaim, certificate?: Pick<DeviceCertificate, 'id'>): ClaimAttempt => ({
   ...claim,
   publicKeySha256: claim.publicKeySha256 ?? notYet,
   token: token === 'unread' ? 'wrong' : token,

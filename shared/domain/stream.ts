@@ -1,7 +1,7 @@
 import type { Device, DeviceCertificate, DeviceStream } from './device.ts';
 
 /** A dot is legal in stream names and not in thing names, so `<thing>.*` can never reach another camera's streams. */
-export const channelStreamName = (thingName: string, channel: string): string => `${thingName}.${channel}`;
+const channelStreamName = (thingName: string, channel: string): string => `${thingName}.${channel}`;
 
 export const leave = (certificate: DeviceCertificate, at: string): DeviceCertificate =>
   certificate.state === 'leaving' ? certificate : { ...certificate, state: 'leaving', since: at };

@@ -16,7 +16,7 @@ export const announceRequest = z.strictObject({
   dryRun: z.optional(z.boolean()),
 });
 
-export const rowOutcomes = ['created', 'unchanged', 'updated', 'rejected'] as const;
+const rowOutcomes = ['created', 'unchanged', 'updated', 'rejected'] as const;
 
 /** A code for programs, a detail for people. */
 export const rowProblemCodes = [
