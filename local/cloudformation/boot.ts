@@ -5,7 +5,8 @@ import type { Identity } from '../iam/identities.ts';
 import type { Service } from '../service.ts';
 import type { CustomResources } from './custom.ts';
 import { referencesOf, resolve, type Scope } from './intrinsics.ts';
-import { type Created, type Properties, RESOURCE_TYPES, type Site } from './resources.ts';
+import type { Created, Properties, Site } from './resource-type.ts';
+import { RESOURCE_TYPES } from './resources.ts';
 
 interface TemplateResource {
   Type: string;

@@ -1,4 +1,4 @@
-import type { ResourceType } from './resources.ts';
+import type { ResourceType } from './resource-type.ts';
 
 /** The functions of a stack and the HTTP API in front of them. */
 export const compute: Record<string, ResourceType> = {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { HttpAnswer, HttpRequest } from '../service.ts';
-import type { Created, Properties } from './resources.ts';
+import type { Created, Properties } from './resource-type.ts';
 
 const PATH = '/_cloudformation/responses/';
 

@@ -1,5 +1,5 @@
 import { number, present } from './properties.ts';
-import type { ResourceType } from './resources.ts';
+import type { ResourceType } from './resource-type.ts';
 
 /** Where events go, and what reads a stream. */
 export const events: Record<string, ResourceType> = {

@@ -1,5 +1,5 @@
 import { camelCase, number, policyText, present } from './properties.ts';
-import type { ResourceType } from './resources.ts';
+import type { ResourceType } from './resource-type.ts';
 
 export const iot: Record<string, ResourceType> = {
   'AWS::IoT::Policy': {

@@ -4,7 +4,7 @@ import { checkIdentityPolicy, encodeDocument } from './documents.ts';
 import type { Holder } from './holders.ts';
 import type { IdentityStore } from './identities.ts';
 
-/** What roles and users share: names, tags, pages, and the policies they hold. */
+/** What roles and users share: how they are found, listed and deleted, names, tags, pages, and the policies they hold. */
 
 export const noSuchEntity = (message: string) => new AwsError('NoSuchEntity', 404, message);
 export const alreadyExists = (message: string) => new AwsError('EntityAlreadyExists', 409, message);
@@ -48,6 +48,33 @@ export function page<T>(
   const end = start + MaxItems;
   const more = end < items.length;
   return { [member]: items.slice(start, end), IsTruncated: more, ...(more && { Marker: String(end) }) };
+}
+
+/** By their names. Throws AwsError NoSuchEntity. */
+export function finder<H extends Holder>(kind: 'role' | 'user', holders: () => ReadonlyMap<string, H>) {
+  return (name: string): H => {
+    const holder = holders().get(name);
+    if (!holder) throw noSuchEntity(`The ${kind} with name ${name} cannot be found.`);
+    return holder;
+  };
+}
+
+/** `ListRoles` and `ListUsers`: by name, and of a path if one is asked for. */
+export function pageOfHolders<H extends Holder>(
+  member: string,
+  holders: ReadonlyMap<string, H>,
+  { PathPrefix = '/', ...paging }: { PathPrefix?: string } & Paging,
+  asOutput: (holder: H) => object,
+) {
+  const found = [...holders].filter(([, { path }]) => path.startsWith(PathPrefix));
+  const sorted = found.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, holder]) => asOutput(holder));
+  return page(member, sorted, paging);
+}
+
+/** Throws AwsError DeleteConflict while it holds policies. */
+export function checkDeletable({ attached, inline }: Holder): void {
+  if (attached.size > 0) throw deleteConflict('Cannot delete entity, must detach all policies first.');
+  if (inline.size > 0) throw deleteConflict('Cannot delete entity, must delete policies first.');
 }
 
 /** `PutRolePolicy`, `AttachUserPolicy` … for one kind of holder, whose name is in the input as `<kind>Name`. */

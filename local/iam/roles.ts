@@ -4,11 +4,12 @@ import type { Operation } from '../service.ts';
 import { checkTrustPolicy, encodeDocument } from './documents.ts';
 import {
   alreadyExists,
+  checkDeletable,
   checkName,
-  deleteConflict,
-  noSuchEntity,
+  finder,
   type Paging,
   page,
+  pageOfHolders,
   policyOperations,
   type Tag,
   tagList,
@@ -34,11 +35,7 @@ export function roleOperations({
   identities: IdentityStore;
   clock: Clock;
 }): Record<string, Operation> {
-  const find = (name: string): Role => {
-    const role = identities.roles.get(name);
-    if (!role) throw noSuchEntity(`The role with name ${name} cannot be found.`);
-    return role;
-  };
+  const find = finder('role', () => identities.roles);
 
   return {
     CreateRole({
@@ -72,15 +69,7 @@ export function roleOperations({
 
     GetRole: ({ RoleName }: RoleInput) => ({ Role: asOutput(find(RoleName)) }),
 
-    ListRoles: (input: { PathPrefix?: string } & Paging) =>
-      page(
-        'Roles',
-        [...identities.roles.values()]
-          .filter(({ path }) => path.startsWith(input.PathPrefix ?? '/'))
-          .sort((a, b) => (a.roleName < b.roleName ? -1 : 1))
-          .map(asOutput),
-        input,
-      ),
+    ListRoles: (input: { PathPrefix?: string } & Paging) => pageOfHolders('Roles', identities.roles, input, asOutput),
 
     UpdateRole({ RoleName, Description, MaxSessionDuration }: RoleInput) {
       const role = find(RoleName);
@@ -99,9 +88,7 @@ export function roleOperations({
     },
 
     DeleteRole({ RoleName }: RoleInput) {
-      const role = find(RoleName);
-      if (role.attached.size > 0) throw deleteConflict('Cannot delete entity, must detach all policies first.');
-      if (role.inline.size > 0) throw deleteConflict('Cannot delete entity, must delete policies first.');
+      checkDeletable(find(RoleName));
       identities.roles.delete(RoleName);
     },
 

@@ -3,11 +3,14 @@ import { AwsError } from '../error.ts';
 import type { Call, Operation } from '../service.ts';
 import {
   alreadyExists,
+  checkDeletable,
   checkName,
   deleteConflict,
+  finder,
   noSuchEntity,
   type Paging,
   page,
+  pageOfHolders,
   policyOperations,
   type Tag,
   tagList,
@@ -34,11 +37,7 @@ export function userOperations({
   identities: IdentityStore;
   clock: Clock;
 }): Record<string, Operation> {
-  const find = (name: string): User => {
-    const user = identities.users.get(name);
-    if (!user) throw noSuchEntity(`The user with name ${name} cannot be found.`);
-    return user;
-  };
+  const find = finder('user', () => identities.users);
   /** Without a name it is whoever asks (IAM API reference, "GetUser"). */
   const named = ({ UserName }: UserInput, { caller }: Call): User => {
     const own = caller.context['aws:username'];
@@ -69,21 +68,12 @@ export function userOperations({
 
     GetUser: (input: UserInput, call) => ({ User: asOutput(named(input, call)) }),
 
-    ListUsers: (input: { PathPrefix?: string } & Paging) =>
-      page(
-        'Users',
-        [...identities.users.values()]
-          .filter(({ path }) => path.startsWith(input.PathPrefix ?? '/'))
-          .sort((a, b) => (a.userName < b.userName ? -1 : 1))
-          .map(asOutput),
-        input,
-      ),
+    ListUsers: (input: { PathPrefix?: string } & Paging) => pageOfHolders('Users', identities.users, input, asOutput),
 
     DeleteUser({ UserName = '' }: UserInput) {
       const user = find(UserName);
       if (user.keys.size > 0) throw deleteConflict('Cannot delete entity, must delete access keys first.');
-      if (user.attached.size > 0) throw deleteConflict('Cannot delete entity, must detach all policies first.');
-      if (user.inline.size > 0) throw deleteConflict('Cannot delete entity, must delete policies first.');
+      checkDeletable(user);
       identities.users.delete(UserName);
     },
 
