@@ -1,38 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { tellStandIn } from '../admin.ts';
 import { announce, claimCamera, newSerial, openClaim, registerThing, takeCertificate } from '../camera-claim.ts';
 import { emptyDisk, runCamera, startCamera } from '../camera-process.ts';
-import { expectNoUnknownPower, idsOf, powerfulCertificates, readDevice, untilActive } from '../device-records.ts';
+import { idsOf, powerfulCertificates, readDevice, untilActive } from '../device-records.ts';
+import { startFaultyRun } from '../faulty-run.ts';
 import { failuresOf } from '../function-log.ts';
-import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { connectDevice } from '../mqtt-device.ts';
 import { seeded, seeds } from '../seeds.ts';
-import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 // A camera is a process: more than two at a time would only take each other's time.
 vi.setConfig({ maxConcurrency: 2, testTimeout: 60_000 });
 
-let run: LocalRun;
-let outputs: Outputs;
-const serials: string[] = [];
-
-beforeAll(async () => {
-  run = await startLocalRun();
-  ({ outputs } = run);
-  await switchOffStreamConsumers(outputs);
-});
-afterEach(async () => {
-  await tellStandIn(outputs.aws, 'faults');
-  await expectNoUnknownPower(outputs, serials);
-});
-afterAll(() => run.stop());
+const { run, outputs, faults, known, expectNoUnknownPower } = await startFaultyRun();
 
 async function announced(more: { channels?: string[] } = {}) {
-  const serialNumber = newSerial();
+  const serialNumber = known(newSerial());
   await announce(outputs, { serialNumber, ...more });
-  serials.push(serialNumber);
   return { serialNumber, directory: emptyDisk() };
 }
 
@@ -69,9 +54,7 @@ describe('a camera that loses power', () => {
   test('between the yes of the registry and its disk goes on with a second certificate', async () => {
     const camera = await announced();
     // The hook has written its yes and waits for the stream.
-    await tellStandIn(outputs.aws, 'faults', {
-      faults: [{ service: 'kinesisvideo', operation: 'CreateStream', kind: 'delay', ms: 1200, times: 1 }],
-    });
+    await faults({ service: 'kinesisvideo', operation: 'CreateStream', kind: 'delay', ms: 1200, times: 1 });
     const first = startCamera(outputs, 'boot', camera);
     const granted = await until('the yes', async () => {
       const device = await readDevice(outputs, camera.serialNumber);
@@ -110,10 +93,10 @@ describe('a function that is killed', () => {
     const { serialNumber } = await announced();
     const device = await openClaim(outputs);
     const { ownershipToken, certificateId } = await takeCertificate(device);
-    await tellStandIn(outputs.aws, 'faults', { faults: [{ service, operation, kind: 'kill', times: 1 }] });
+    await faults({ service, operation, kind: 'kill', times: 1 });
     const ask = () => registerThing(device, outputs.claim.templateName, ownershipToken, { SerialNumber: serialNumber });
     expect(await ask()).toMatchObject({ outcome: 'rejected', content: { statusCode: 403 } });
-    await expectNoUnknownPower(outputs, serials);
+    await expectNoUnknownPower();
     expect((await ask()).outcome).toBe('accepted');
     expect(idsOf(await readDevice(outputs, serialNumber), 'allowed')).toEqual([certificateId]);
     await device.close();
@@ -121,9 +104,7 @@ describe('a function that is killed', () => {
 
   test('the hook, in the middle of the reference camera: booted again, it comes through', async () => {
     const camera = await announced();
-    await tellStandIn(outputs.aws, 'faults', {
-      faults: [{ service: 'kinesisvideo', operation: 'CreateStream', kind: 'kill', times: 1 }],
-    });
+    await faults({ service: 'kinesisvideo', operation: 'CreateStream', kind: 'kill', times: 1 });
     const denied = await runCamera(outputs, 'boot', camera);
     expect(denied).toMatchObject({ code: 1, printed: expect.stringContaining('the claim was denied') });
     await expectToGoOn(camera, 0);
@@ -132,11 +113,10 @@ describe('a function that is killed', () => {
   test.each(['GetItem', 'UpdateItem', 'CreateStream'])(
     'on-presence, at its %s: AWS asks it again, and the camera becomes active',
     async (operation) => {
-      const serialNumber = newSerial();
-      serials.push(serialNumber);
+      const serialNumber = known(newSerial());
       const { thingName, ...held } = await claimCamera(outputs, { serialNumber, channels: ['sub'] });
       const service = operation === 'CreateStream' ? 'kinesisvideo' : 'dynamodb';
-      await tellStandIn(outputs.aws, 'faults', { faults: [{ service, operation, kind: 'kill', times: 1 }] });
+      await faults({ service, operation, kind: 'kill', times: 1 });
       const before = await failuresOf(run, 'onPresence');
       const device = await connectDevice(outputs, { clientId: thingName, held });
       // The registry is read by another function, which must not meet the fault in its place.

@@ -1,6 +1,5 @@
 import { DescribeCertificateCommand, ListCertificatesCommand } from '@aws-sdk/client-iot';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { tellStandIn } from '../admin.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { awsClients } from '../aws-clients.ts';
 import {
   announce,
@@ -13,52 +12,15 @@ import {
   takeCertificate,
 } from '../camera-claim.ts';
 import { emptyDisk, runCamera } from '../camera-process.ts';
-import {
-  expectNoUnknownPower,
-  idsOf,
-  powerfulCertificates,
-  readClaims,
-  readDevice,
-  untilActive,
-} from '../device-records.ts';
-import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+import { idsOf, powerfulCertificates, readClaims, readDevice, untilActive } from '../device-records.ts';
+import { startFaultyRun } from '../faulty-run.ts';
 import { type Answer, connectDevice, type MqttDevice } from '../mqtt-device.ts';
-import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-interface Fault {
-  service: string;
-  operation: string;
-  kind: 'throttle' | 'error' | 'delay' | 'lost-answer';
-  after?: number;
-  times?: number;
-  ms?: number;
-}
-
-let run: LocalRun;
-let outputs: Outputs;
-const serials: string[] = [];
-
-beforeAll(async () => {
-  run = await startLocalRun();
-  ({ outputs } = run);
-  await switchOffStreamConsumers(outputs);
-  await claimCamera(outputs, { serialNumber: known(newSerial()) });
-});
-afterEach(async () => {
-  await faults();
-  await expectNoUnknownPower(outputs, serials);
-});
-afterAll(() => run.stop());
-
-const faults = (...list: Fault[]) => tellStandIn(outputs.aws, 'faults', { faults: list });
-
-function known(serialNumber: string): string {
-  serials.push(serialNumber);
-  return serialNumber;
-}
+const { outputs, faults, known } = await startFaultyRun();
+await claimCamera(outputs, { serialNumber: known(newSerial()) });
 
 async function announced(row: Partial<ManifestRow> = {}): Promise<string> {
   const serialNumber = known(newSerial());

@@ -1,43 +1,15 @@
 import { GetQueueUrlCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tellStandIn } from '../admin.ts';
 import { claimCamera, newSerial } from '../camera-claim.ts';
-import { expectNoUnknownPower, idsOf, readDevice, untilActive } from '../device-records.ts';
+import { idsOf, readDevice, untilActive } from '../device-records.ts';
+import { startFaultyRun } from '../faulty-run.ts';
 import { failuresOf } from '../function-log.ts';
 import { createHttpApi } from '../http-api.ts';
-import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { connectDevice } from '../mqtt-device.ts';
-import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
-interface Fault {
-  service: string;
-  operation: string;
-  kind: 'error' | 'lost-answer';
-  times?: number;
-}
-
-let run: LocalRun;
-let outputs: Outputs;
-const serials: string[] = [];
-
-beforeAll(async () => {
-  run = await startLocalRun();
-  ({ outputs } = run);
-  await switchOffStreamConsumers(outputs);
-});
-afterEach(async () => {
-  await faults();
-  await expectNoUnknownPower(outputs, serials);
-});
-afterAll(() => run.stop());
-
-const faults = (...list: Fault[]) => tellStandIn(outputs.aws, 'faults', { faults: list });
-
-function known(serialNumber: string): string {
-  serials.push(serialNumber);
-  return serialNumber;
-}
+const { run, outputs, faults, known } = await startFaultyRun();
 
 describe("on-presence's calls", () => {
   const channels = ['sub'];
