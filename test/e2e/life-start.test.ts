@@ -85,16 +85,33 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
 describe('npm start', () => {
   test('packages, boots, shows three cameras and stays up until Ctrl-C; a second run works', async () => {
     const worlds: string[] = [];
-    for (const flags of [[], ['--no-package']]) {
-      const run = await npmStart(...flags);
+    for (let start = 0; start < 2; start++) {
+      const run = await npmStart();
       await run.sees('Ctrl-C ends it');
       const printed = run.printed();
+      expect(printed).toMatch(/^packaged the service +\d+\.\d s\nbooted the stand-in +\d+\.\d s$/m);
       expect(printed.match(/fragments? PERSISTED/g)).toHaveLength(3);
       expect(printed.match(/is refused at/g)).toHaveLength(3);
-      expect(printed).toMatch(/packaged the service|booted the stand-in/);
+      for (const [serial, mode, stream] of [
+        ['CAM-0001', 'thing-name', 'CAM-0001'],
+        ['CAM-0002', 'certificate-id', '[0-9a-f]{12}…'],
+        ['CAM-0003', 'fixed', 'the shared one'],
+      ]) {
+        const cells = [serial, 'active', mode, 'demo', serial, '[0-9a-f]{12}…', stream];
+        expect(printed).toMatch(new RegExp(`^│ ${cells.join(' +│ ')} +│$`, 'm'));
+      }
       expect(printed).toContain('iot-certificate="iot-certificate,endpoint=');
-      for (const camera of ['CAM-0001', 'CAM-0002', 'CAM-0003']) expect(printed).toContain(camera);
       worlds.push(await readFile(outputsPath(), 'utf8'));
+      const { aws, api, mqtt, credentials } = JSON.parse(worlds[start] as string);
+      for (const [what, address] of [
+        ['every AWS API', aws],
+        ['HTTP API', api],
+        ['MQTT', `${mqtt.host}:${mqtt.port}`],
+        ['credential provider', `${credentials.host}:${credentials.port}`],
+        ['addresses and keys', outputsPath()],
+      ]) {
+        expect(printed).toContain(`\n${what.padEnd(20)} ${address}\n`);
+      }
       const { code, tookMs } = await run.ctrlC();
       expect(code).toBe(0);
       expect(tookMs).toBeLessThan(1000);
