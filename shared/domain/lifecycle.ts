@@ -28,10 +28,10 @@ export const suspend = (device: Device, order: Order, now: Date): Device | Failu
   );
 };
 
-/** Back to where it was. The same device comes back where it is active, with nothing to give back. */
+/** Back to where it was. The same device comes back where it is active, or where a resumption has still to give back what it had. */
 export const resume = (device: Device, order: Order, now: Date): Device | Failure => {
   if (device.status === 'retired') return retiredFailure();
-  if (device.status === 'active') return device;
+  if (device.status === 'active' || (device.status !== 'suspended' && device.cutOff?.act === 'resume')) return device;
   if (device.status !== 'suspended') return new Failure('device-not-suspended', `the device is ${device.status}`);
   const at = now.toISOString();
   const { suspendedFrom, ...rest } = device;

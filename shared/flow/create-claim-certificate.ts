@@ -10,12 +10,19 @@ export interface ClaimCertificatePorts {
       privateKey?: string;
     }>;
     attachPolicy(certificateArn: string, policyName: string): Promise<void>;
+    deactivate(certificateId: string): Promise<void>;
   };
-  registry: { record(certificate: ClaimCertificate): Promise<void> };
+  registry: {
+    record(certificate: ClaimCertificate): Promise<void>;
+    disable(certificateId: string, at: string, by: string): Promise<unknown>;
+  };
   now(): Date;
 }
 
-/** Makes a claim certificate. The record comes before the policy: no certificate has power that no record knows. */
+/**
+ * Makes a claim certificate. The record comes before the policy: no certificate has power that no record knows. One that could
+ * not be made to its end, and that nobody will hold, is left disabled.
+ */
 export const createClaimCertificate = async (
   { batch, certificateSigningRequest, claimWindow }: ClaimCertificateOrder,
   by: string,
@@ -29,7 +36,17 @@ export const createClaimCertificate = async (
     createdAt: now().toISOString(),
     createdBy: by,
   };
-  await registry.record({ certificateId: issued.certificateId, ...described });
-  await iot.attachPolicy(certificateArn, policyName);
+  const { certificateId } = issued;
+  try {
+    await registry.record({ certificateId, ...described });
+    await iot.attachPolicy(certificateArn, policyName);
+  } catch (error) {
+    const at = now().toISOString();
+    await Promise.allSettled([
+      iot.deactivate(certificateId),
+      registry.disable(certificateId, at, 'function:create-claim-certificate'),
+    ]);
+    throw error;
+  }
   return { ...issued, ...described };
 };

@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { tellStandIn } from '../admin.ts';
 import { newSerial } from '../camera-claim.ts';
 import { makeDeviceKey } from '../device-key.ts';
 import { idsOf, readDevice } from '../device-records.ts';
@@ -117,28 +116,6 @@ describe('the same signed request twice', () => {
     expect(idsOf(device)).toEqual([first.body.certificateId]);
     const { things = [] } = (await describeWorld(outputs)) as { things?: { thingName: string }[] };
     expect(things.filter(({ thingName }) => thingName === serialNumber)).toHaveLength(1);
-  });
-});
-
-describe('where AWS throttles for longer than there is time', () => {
-  /** One call of AWS that each route needs. */
-  const NEEDS: [path: string, persona: Persona, body: object, service: string, operation: string][] = [
-    ['/devices', 'factory', { devices: [{ serialNumber: 'CAM-T' }] }, 'dynamodb', 'BatchGetItem'],
-    ['/claim-certificates', 'operator', {}, 'iot', 'CreateKeysAndCertificate'],
-    ['/provisioning-claims', 'factory', {}, 'iot', 'CreateProvisioningClaim'],
-    ['/devices/CAM-T/provision', 'factory', {}, 'dynamodb', 'GetItem'],
-  ];
-
-  beforeAll(() => {
-    const faults = NEEDS.map(([, , , service, operation]) => ({ service, operation, kind: 'throttle' }));
-    return tellStandIn(outputs.aws, 'faults', { faults });
-  });
-  afterAll(() => tellStandIn(outputs.aws, 'faults'));
-
-  test.concurrent.each(NEEDS)('POST %s as %s is answered 503 and when to come back', async (path, persona, body) => {
-    const answer = await createHttpApi(outputs, outputs.personas[persona]).post(path, body);
-    expect([answer.status, answer.body.code]).toEqual([503, 'busy']);
-    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 });
 

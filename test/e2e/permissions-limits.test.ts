@@ -82,9 +82,11 @@ const FUNCTIONS: Record<string, string[]> = {
   connected: PRESENCE,
   createClaimCertificate: [
     'dynamodb:PutItem claim-certificates',
+    'dynamodb:UpdateItem claim-certificates',
     'iot:AttachPolicy',
     'iot:CreateCertificateFromCsr',
     'iot:CreateKeysAndCertificate',
+    'iot:UpdateCertificate',
   ],
   createProvisioningClaim: ['dynamodb:PutItem claim-certificates', 'iot:CreateProvisioningClaim'],
   disableClaimCertificate: [

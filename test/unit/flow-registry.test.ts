@@ -254,18 +254,32 @@ it('claims are listed newest first, yeses and refusals, page by page', async () 
   expect(seen).toEqual(['c4 granted,c3 refused', 'c2 refused,c1 granted', 'c0 refused']);
 });
 
-it('a claim certificate is on record before it has power', async () => {
+/** `dies`: the call that fails. */
+const claimCertificateWorld = (dies?: string) => {
   const steps: string[] = [];
+  const step = async (name: string, what: string) => {
+    steps.push(`${name} ${what}`);
+    if (name === dies) throw new Error(name);
+  };
   const made = { certificateId: 'c1', certificateArn: 'arn', certificatePem: 'pem', privateKey: 'key' };
   const ports = {
     iot: {
       issue: async () => made,
-      attachPolicy: async (arn: string, policy: string) => void steps.push(`attach ${policy} to ${arn}`),
+      attachPolicy: (arn: string, policy: string) => step('attach', `${policy} to ${arn}`),
+      deactivate: (id: string) => step('deactivate', id),
     },
-    registry: { record: async (record: object) => void steps.push(`record ${Object.keys(record).join()}`) },
+    registry: {
+      record: (record: object) => step('record', Object.keys(record).join()),
+      disable: (id: string, _: string, by: string) => step('disable', `${id} by ${by}`),
+    },
     now,
   };
-  expect(await createClaimCertificate({ batch: '42' }, 'ops', ports, 'claim')).toEqual({
+  return { steps, make: () => createClaimCertificate({ batch: '42' }, 'ops', ports, 'claim') };
+};
+
+it('a claim certificate is on record before it has power', async () => {
+  const { steps, make } = claimCertificateWorld();
+  expect(await make()).toEqual({
     certificateId: 'c1',
     certificatePem: 'pem',
     privateKey: 'key',
@@ -275,3 +289,12 @@ it('a claim certificate is on record before it has power', async () => {
   });
   expect(steps).toEqual(['record certificateId,batch,createdAt,createdBy', 'attach claim to arn']);
 });
+
+it.each(['record', 'attach'])(
+  'a claim certificate that could not be made to its end (%s) is disabled',
+  async (dies) => {
+    const { steps, make } = claimCertificateWorld(dies);
+    await expect(make()).rejects.toThrow(dies);
+    expect(steps.slice(-2)).toEqual(['deactivate c1', 'disable c1 by function:create-claim-certificate']);
+  },
+);

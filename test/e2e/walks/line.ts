@@ -1,5 +1,10 @@
-import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { CreateThingCommand, DeleteThingCommand, paginateListCertificates } from '@aws-sdk/client-iot';
+import { ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateThingCommand,
+  DeleteThingCommand,
+  DescribeCertificateCommand,
+  paginateListCertificates,
+} from '@aws-sdk/client-iot';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { tellStandIn } from '../../admin.ts';
 import { awsClients } from '../../aws-clients.ts';
@@ -175,6 +180,20 @@ export async function lineWalks(outputs: Outputs, prefix: string, presence: Pres
     },
     async 'operator lists claim certificates'() {
       await expectStatus(operator.get('/claim-certificates'), 200);
+    },
+    async 'operator orders a claim certificate in vain'() {
+      const batch = newSerial();
+      await faults({ service: 'iot', operation: 'AttachPolicy', kind: 'error', times: 3 });
+      const { status } = await operator.post('/claim-certificates', { batch });
+      await faults();
+      if (status !== 500) throw new Error(`AWS failed and the answer was ${status}`);
+      const TableName = `${prefix}claim-certificates`;
+      const { Items = [] } = await dynamoDb.send(new ScanCommand({ TableName }));
+      const record = Items.find((item) => item.batch?.S === batch);
+      const certificateId = record?.certificateId?.S;
+      const { certificateDescription } = await iot.send(new DescribeCertificateCommand({ certificateId }));
+      const isDisabled = record?.disabledAt !== undefined && certificateDescription?.status === 'INACTIVE';
+      if (!isDisabled) throw new Error('a claim certificate was left half made');
     },
     async 'operator disables a claim certificate'() {
       const { certificateSigningRequest } = await makeDeviceKey();

@@ -5,6 +5,7 @@ import { queryNeeds } from './needs-queries.ts';
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
 const MENDED = /^could not mend: \{"AccessDeniedException":\d+\}$/;
 const LEFT_BEHIND = /^a certificate was left behind$/;
+const HALF_MADE = /^a claim certificate was left half made$/;
 const NOT_WRITTEN = /^the denial was not written down$/;
 
 /** Both doors at which a device is made over HTTP take the same steps. */
@@ -119,6 +120,12 @@ const claimCertificates: Needs = Object.fromEntries(
   ]),
 );
 
+const IN_VAIN = 'operator orders a claim certificate in vain';
+const halfMade: Needs = {
+  'createClaimCertificate role: iot:UpdateCertificate on cert/*': [IN_VAIN, HALF_MADE],
+  'createClaimCertificate role: dynamodb:UpdateItem on table/claim-certificates': [IN_VAIN, HALF_MADE],
+};
+
 const callers: Needs = Object.fromEntries(
   (
     [
@@ -184,6 +191,7 @@ export const needs: Needs = {
   ...doors,
   ...connected,
   ...claimCertificates,
+  ...halfMade,
   ...callers,
   ...people,
   ...reconciling,
