@@ -242,16 +242,18 @@ it('claims are listed newest first, yeses and refusals, page by page', async () 
           .filter((refusal) => key(refusal) < before)
           .reverse()
           .slice(0, limit),
+      notKept: async () => [{ during: '2026-11-24', refused: 7 }],
     },
   };
   const seen: string[] = [];
   let before: string | undefined;
   do {
-    const page = await listClaims('CAM-1', { limit: 2, before }, readers);
-    seen.push(page.claims.map(({ certificateId, outcome }) => `${certificateId} ${outcome}`).join());
-    before = page.next;
+    const { claims, next, notKept = [] } = await listClaims('CAM-1', { limit: 2, before }, readers);
+    const more = notKept.map(({ refused }) => `${refused} more`);
+    seen.push([...claims.map(({ certificateId, outcome }) => `${certificateId} ${outcome}`), ...more].join());
+    before = next;
   } while (before);
-  expect(seen).toEqual(['c4 granted,c3 refused', 'c2 refused,c1 granted', 'c0 refused']);
+  expect(seen).toEqual(['c4 granted,c3 refused', 'c2 refused,c1 granted', 'c0 refused,7 more']);
 });
 
 /** `dies`: the call that fails. */

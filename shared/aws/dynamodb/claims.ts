@@ -1,6 +1,7 @@
 import { GetItemCommand, PutItemCommand, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { claimKey, type RefusedClaim } from '../../domain/refusal.ts';
 import { dynamo } from './client.ts';
+import { keptAnHour } from './doorstep.ts';
 import { fromItem, type Item, toItem } from './item.ts';
 
 /** So many refusals a day are kept whole for one serial number; later ones are only counted. */
@@ -49,6 +50,24 @@ export const claimsIn = (table: string, historyDays = 0) => ({
     );
     // The counters come last, so leaving them out makes no gap.
     return (Items ?? []).flatMap((item) => toRefusedClaim(item) ?? []);
+  },
+
+  /** What was only counted of this serial number, by day (2026-11-24) or hour (2026-11-24T06), the newest first. */
+  async notKept(serialNumber: string): Promise<{ during: string; refused: number }[]> {
+    const { Items } = await dynamo.send(
+      new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 'serialNumber = :serialNumber AND begins_with(claimKey, :counter)',
+        ExpressionAttributeValues: toItem({ ':serialNumber': serialNumber, ':counter': '#' }),
+        ScanIndexForward: false,
+      }),
+    );
+    return (Items ?? []).flatMap(({ claimKey: key, refused }) => {
+      const during = key?.S?.slice(1) ?? '';
+      const kept = during.includes('T') ? keptAnHour : keptADay;
+      const rest = Number(refused?.N ?? 0) - kept;
+      return rest > 0 ? [{ during, refused: rest }] : [];
+    });
   },
 });
 

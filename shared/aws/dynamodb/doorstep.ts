@@ -6,7 +6,7 @@ import { toDevice } from './devices.ts';
 import { toItem } from './item.ts';
 
 /** So many refusals an hour are kept whole for one serial number; of later ones only the last. */
-const keptAnHour = 20;
+export const keptAnHour = 20;
 /** The same for all serial numbers together that nobody announced: a stranger can think of any number of them. */
 const unknownKeptAnHour = 200;
 

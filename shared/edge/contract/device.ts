@@ -144,6 +144,8 @@ export const claimsAnswer = z.object({
       door: z.enum(doors),
       outcome: z.enum(['granted', 'refused']),
       reason: z.string(),
+      means: z.string(),
+      remedy: z.optional(z.string()),
       /** Absent where a claim was refused before there was a certificate. */
       certificateId: z.optional(z.string()),
       publicKeySha256: z.optional(z.string()),
@@ -152,5 +154,6 @@ export const claimsAnswer = z.object({
       sent: z.optional(z.string()),
     }),
   ),
+  notKept: z.optional(z.array(z.object({ during: z.string(), refused: count }))),
   nextCursor: z.optional(z.string()),
 });

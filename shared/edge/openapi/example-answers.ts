@@ -1,3 +1,4 @@
+import { reasons } from './reasons.ts';
 import { lineKeySha256, pinnedKeySha256 } from './signing-requests.ts';
 
 // What the requests of examples.ts are answered. Certificates and keys are cut short.
@@ -81,6 +82,7 @@ const claims = [
     at: '2026-11-24T06:20:08.300Z',
     outcome: 'refused',
     reason: 'already-claimed',
+    ...reasons['already-claimed'],
     certificateId: strange,
     publicKeySha256: secondKey,
   },
@@ -90,6 +92,7 @@ const claims = [
     at: '2026-11-24T06:20:01.299Z',
     outcome: 'granted',
     reason: 'allow-list',
+    ...reasons['allow-list'],
     certificateId: claimed,
     publicKeySha256: pinnedKeySha256,
   },

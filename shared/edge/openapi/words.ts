@@ -19,9 +19,9 @@ export const tags = [
   { name: 'description', description: 'The API about itself' },
 ];
 
-const listOf = (meanings: Record<string, string>): string =>
+const listOf = (meanings: Record<string, string | { means: string }>): string =>
   Object.entries(meanings)
-    .map(([code, words]) => `- \`${code}\`: ${words}`)
+    .map(([code, words]) => `- \`${code}\`: ${typeof words === 'string' ? words : words.means}`)
     .join('\n');
 
 const order = {
@@ -118,8 +118,12 @@ export const members: Record<string, Record<string, string>> = {
   },
   Claims: {
     'claims.reason': listOf(reasons),
+    'claims.means': 'The reason in words, which may change',
+    'claims.remedy': 'What to do about it; absent where there is nothing to be done',
     'claims.certificateId': 'Absent where a claim was refused before there was a certificate',
     'claims.sent': 'What was sent as the serial number where it is none',
+    notKept: 'On the last page: refusals beyond the bound, which were only counted',
+    'notKept.during': 'The day or the hour, in UTC',
     nextCursor,
   },
   ProvisionOrder: { certificateSigningRequest: 'Left out: AWS makes the key' },
