@@ -34,7 +34,7 @@ const ANSWER_MS = 40_000;
 export function createApi({ api, region, keys }: { api: string; region: string; keys: Keys | (() => Promise<Keys>) }) {
   const signer = new SignatureV4({ service: 'execute-api', region, credentials: keys, sha256: Sha256 });
 
-  async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+  async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
     const url = new URL(path, api);
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const { headers } = await signer.sign({
@@ -49,7 +49,7 @@ export function createApi({ api, region, keys }: { api: string; region: string; 
     const response = await fetch(url, {
       method,
       headers,
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.any([AbortSignal.timeout(ANSWER_MS), ...(signal ? [signal] : [])]),
       ...(payload !== undefined && { body: payload }),
     });
     const text = await response.text();
@@ -58,7 +58,7 @@ export function createApi({ api, region, keys }: { api: string; region: string; 
   }
 
   return {
-    get: (path: string) => call('GET', path),
+    get: (path: string, signal?: AbortSignal) => call('GET', path, undefined, signal),
     post: (path: string, body: unknown) => call('POST', path, body),
   };
 }

@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { Api } from './api.ts';
 import { type ApiFlags, ask, askOnce, connect, withApi } from './connect.ts';
 import { orOneLine } from './failure.ts';
+import { instant } from './flag-values.ts';
 import { csrFrom, type HandedOut, handOut, withoutKey } from './handed-out.ts';
-import { count, facts, printJson, table } from './table.ts';
+import { count, facts, minute, printJson, table } from './table.ts';
 
 interface ClaimCertificate {
   certificateId: string;
@@ -122,9 +123,9 @@ async function list({ json, ...flags }: ListFlags): Promise<void> {
     ({ certificateId, kind, batch, claimWindow, createdAt, disabledAt, opened, refused }) => [
       certificateId,
       batch ?? (kind === 'installer' ? 'an installer' : 'any'),
-      day(createdAt),
-      claimWindow ? `${day(claimWindow.from) || '…'} to ${day(claimWindow.until) || '…'}` : 'always',
-      disabledAt ? `since ${day(disabledAt)}` : '',
+      minute(createdAt),
+      claimWindow ? `${minute(claimWindow.from) || '…'} to ${minute(claimWindow.until) || '…'}` : 'always',
+      disabledAt ? `since ${minute(disabledAt)}` : '',
       count(opened ?? 0),
       count(refused ?? 0),
     ],
@@ -160,14 +161,3 @@ async function disable(id: string, { openedSince, json, ...flags }: DisableFlags
 
 const paged = (path: string, cursor: string | undefined): Parameters<Api['get']>[0] =>
   cursor === undefined ? path : `${path}?${new URLSearchParams({ cursor })}`;
-
-const day = (at: string | undefined) => at?.slice(0, 16).replace('T', ' ') ?? '';
-
-/** A day or an instant, as the API takes it. */
-function instant(text: string): string {
-  const at = new Date(text);
-  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(at.getTime())) {
-    throw new InvalidArgumentError('Give a day or an instant: 2027-01-31, 2027-01-31T08:00:00Z.');
-  }
-  return at.toISOString();
-}

@@ -102,7 +102,7 @@ export function inWords(error: unknown): unknown {
   // API Gateway says only this to keys without the right.
   const hint =
     error.code === undefined && error.status === 403 ? ' (these keys may not call this route, or are not valid)' : '';
-  return new CommandFailed(`${error.message}${hint}`, exitCodes.no);
+  return new CommandFailed(`${error.message}${hint}`, exitCodes.no, error.code);
 }
 
 // A copy: whoever signs writes notes of its own into the keys it is given.

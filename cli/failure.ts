@@ -5,10 +5,13 @@ export const exitCodes = { no: 1, stuck: 2, interrupted: 130 } as const;
 export class CommandFailed extends Error {
   override name = 'CommandFailed' as const;
   readonly exitCode: number;
+  /** The API's own code, where it said no. */
+  readonly code: string | undefined;
 
-  constructor(message: string, exitCode: number = exitCodes.stuck) {
+  constructor(message: string, exitCode: number = exitCodes.stuck, code?: string) {
     super(message);
     this.exitCode = exitCode;
+    this.code = code;
   }
 }
 
@@ -19,7 +22,9 @@ export async function orOneLine(command: () => Promise<void>): Promise<void> {
   } catch (error) {
     const fromTheSystem = error instanceof Error && 'syscall' in error;
     if (!(error instanceof CommandFailed) && !fromTheSystem) throw error;
-    console.error(`firstlight: ${error.message}`);
     process.exitCode = error instanceof CommandFailed ? error.exitCode : exitCodes.stuck;
+    // Whoever reads what this writes has had enough (`| head`): that is told to nobody.
+    if (fromTheSystem && (error as NodeJS.ErrnoException).code === 'EPIPE') return;
+    console.error(`firstlight: ${error.message}`);
   }
 }

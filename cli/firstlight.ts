@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<CommandFile>> = {
   camera: () => import('./camera.ts'),
   manifest: () => import('./manifest.ts'),
   device: () => import('./device.ts'),
+  stats: () => import('./stats.ts'),
   'claim-certificate': () => import('./claim-certificate.ts'),
   'provisioning-claim': () => import('./provisioning-claim.ts'),
 };

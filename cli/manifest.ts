@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { withApi } from './connect.ts';
 import { orOneLine } from './failure.ts';
+import { whole } from './flag-values.ts';
 import { type CheckFlags, checkManifest } from './manifest-check.ts';
 import { type ImportFlags, importManifest } from './manifest-import.ts';
 
@@ -65,8 +66,3 @@ const file = (command: Command) =>
       ]),
     )
     .option('--json', 'print JSON');
-
-function whole(text: string): number {
-  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('Give a whole number above 0.');
-  return Number(text);
-}

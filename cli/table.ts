@@ -19,3 +19,8 @@ export function facts(rows: [string, string | number | undefined][]): string {
 export const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
 
 export const count = (value: number): string => value.toLocaleString('en-US');
+
+/** 2026-11-24 06:20, in UTC; empty where there is none. */
+export const minute = (at: string | undefined): string => at?.slice(0, 16).replace('T', ' ') ?? '';
+
+export const second = (at: string): string => at.slice(0, 19).replace('T', ' ');

@@ -1,19 +1,16 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { afterAll, expect, inject, it } from 'vitest';
+import { atRun, firstlight as run, startFirstlight } from '../firstlight.ts';
 import { until } from '../until.ts';
 
 const outputs = inject('outputs');
 const folder = mkdtempSync(join(tmpdir(), 'firstlight-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Nobody's AWS credentials but those that a test gives. */
-const bare = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS|FIRSTLIGHT)_/.test(name)));
-const local = ['--outputs', join(dirname(outputs.caPath), 'outputs.json')];
+const local = atRun(outputs);
 const chain = (persona: keyof typeof outputs.personas) => ({
   AWS_REGION: outputs.region,
   AWS_ENDPOINT_URL: outputs.aws,
@@ -21,18 +18,7 @@ const chain = (persona: keyof typeof outputs.personas) => ({
   AWS_SECRET_ACCESS_KEY: outputs.personas[persona].secretAccessKey,
 });
 
-const start = (args: string[], env: Record<string, string> = {}) =>
-  spawn(process.execPath, [resolve('cli/firstlight.ts'), ...args], {
-    cwd: folder,
-    env: { ...bare, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-
-async function firstlight(args: string[], env: Record<string, string> = {}) {
-  const run = start(args, env);
-  const [stdout, stderr, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, 'close')]);
-  return { code: code as number, stdout, stderr, json: () => JSON.parse(stdout) };
-}
+const firstlight = (args: string[], env: Record<string, string> = {}) => run(args, { cwd: folder, env });
 
 /** A manifest of so many rows whose serial numbers no other test has. */
 function manifest(name: string, rows: number): string {
@@ -57,8 +43,8 @@ it('imports a manifest once; the same again writes nothing', { timeout: 120_000 
 it('killed half-way and started again, ends the same', { timeout: 180_000 }, async () => {
   const file = manifest('CLI-K', 1500);
   const args = ['manifest', 'import', '--json', '--parallel', '1', ...local, file];
-  const run = start(args);
-  const ended = once(run, 'close');
+  const started = startFirstlight(args, { cwd: folder });
+  const ended = once(started, 'close');
   const verdicts = () => {
     try {
       return readFileSync(`${file}.verdicts.jsonl`, 'utf8').split('\n').length - 2;
@@ -67,7 +53,7 @@ it('killed half-way and started again, ends the same', { timeout: 180_000 }, asy
     }
   };
   await until('two pages of verdicts', async () => verdicts() >= 200, 60_000);
-  run.kill('SIGKILL');
+  started.kill('SIGKILL');
   await ended;
   const kept = verdicts();
   expect(kept).toBeLessThan(1500);
