@@ -3,7 +3,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { IConnackPacket, IConnectPacket } from 'mqtt-packet';
 import type { Clock } from '../clock.ts';
 import { createAuthorization, type Principal, principalOf } from './authorization.ts';
-import { type Connection, type Message, openConnection } from './connection.ts';
+import { type Connection, hangUp, type Message, openConnection } from './connection.ts';
 import { createPacketReader, encode, LARGEST_PACKET, type ProtocolVersion, REASON, RETURN_CODE } from './packets.ts';
 import { createPresence, type DisconnectReason } from './presence.ts';
 import type { Registry } from './registry.ts';
@@ -84,7 +84,7 @@ export function createBroker({ registry, tls, clock, reserved, onEvent }: Option
       if (protocolVersion === 5) connack.reasonCode = reasonCode;
       else connack.returnCode = RETURN_CODE[reasonCode] ?? 3;
       socket.write(encode(connack, protocolVersion));
-      socket.destroySoon(); // [MQTT-3.2.2-5]
+      hangUp(socket); // [MQTT-3.2.2-5]
       return undefined;
     };
     if (connect.protocolVersion === 3) return refuse(REASON.unsupportedProtocolVersion);

@@ -48,6 +48,15 @@ const LARGEST_BACKLOG = 16 * 1024 * 1024;
 /** How long a client may take to read its last packet. */
 const LINGER_MS = 5_000;
 
+/**
+ * Says no more, and hears out a client that is still sending: closed at once, what it has sent would be answered by a reset, which
+ * can overtake the last packet on its way to it.
+ */
+export function hangUp(socket: TLSSocket): void {
+  socket.end();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
 interface Options {
   socket: TLSSocket;
   connect: IConnectPacket;
@@ -145,8 +154,7 @@ export function openConnection(options: Options): Connection {
       }
       open = false;
       clearTimeout(keepAlive);
-      socket.destroySoon();
-      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+      hangUp(socket);
       onEnd(connection, reason, withoutWill ? undefined : connection.will);
     },
   };

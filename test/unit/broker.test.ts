@@ -367,6 +367,27 @@ describe('nonsense on the wire', () => {
     await world.connected(claim, 'claim-after');
   });
 
+  test('a giant is told so, though it reads only once it has sent all', async () => {
+    const socket = connectTls({
+      host: '127.0.0.1',
+      port: world.port,
+      ca: world.issuer.caPem,
+      cert: claim.certificatePem,
+      key: claim.privateKey,
+    });
+    await once(socket, 'secureConnect');
+    socket.write(hello5);
+    socket.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));
+    const all = Array.from({ length: 16 }, () => {
+      return new Promise<void>((resolve, reject) => {
+        socket.write(Buffer.alloc(1 << 20), (error) => (error ? reject(error) : resolve()));
+      });
+    });
+    await Promise.all(all);
+    // CONNACK, DISCONNECT with 0x95
+    expect(Buffer.concat(await socket.toArray()).toString('hex')).toMatch(/^20.*e0029500$/);
+  });
+
   test('noise of a thousand kinds', async () => {
     for (let i = 0; i < 40; i++) {
       const socket = connectTls({
