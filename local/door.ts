@@ -19,8 +19,8 @@ export interface DoorOptions {
   region: string;
   faults: Faults;
   extra?: readonly Extra[];
-  /** A `kill` fault met this caller: whatever runs under that key ends here. */
-  onKill?: (accessKeyId: string) => void;
+  /** Whether a function signs with this key; and its end, where a `kill` fault has met it. */
+  functions?: { runs(accessKeyId: string): boolean; kill(accessKeyId: string): void };
 }
 
 /** Bytes of a request that a service takes (Lambda, DynamoDB, SQS quotas pages); 1 MB where AWS states none. */
@@ -35,7 +35,7 @@ export function createDoor({
   region,
   faults,
   extra = [],
-  onKill,
+  functions,
 }: DoorOptions): RequestListener {
   const byName = new Map(services.map((service) => [service.name, service]));
 
@@ -77,8 +77,9 @@ export function createDoor({
 
     const call: Call = { service: name, operation, requestId, caller: identity };
     identities.authorize(identity, service.needs(operation, input));
-    const { loseAnswer, kill } = await faults.meet(name, operation, streamOf(input));
-    if (kill) onKill?.(identity.accessKeyId);
+    const byFunction = functions?.runs(identity.accessKeyId) ?? false;
+    const { loseAnswer, kill } = await faults.meet(name, operation, { resource: streamOf(input), byFunction });
+    if (kill) functions?.kill(identity.accessKeyId);
     if (kill) return 'lost';
     const output = await run(input, call);
     return loseAnswer ? 'lost' : service.protocol.write(operation, output, requestId);

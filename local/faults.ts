@@ -9,6 +9,7 @@ export interface Fault {
   service: string;
   /** `*` for any. */
   operation: string;
+  /** `kill` is for functions: calls of anybody else pass it by, uncounted. */
   kind: 'throttle' | 'error' | 'delay' | 'lost-answer' | 'kill';
   /** Matching calls that pass unharmed before it begins; 0 by default. */
   after?: number;
@@ -25,10 +26,16 @@ export interface Faults {
   /** Of all that was set nothing is left; calls that are being delayed fail. */
   clear(): void;
   /**
-   * Asked once a call: waits, throws AwsError, or says what shall become of it. `kill`: its caller ends before the work is done;
-   * `loseAnswer`: the work is done and nobody hears of it. `resource` is what a quota counts separately: a stream's name, or `mqtt`.
+   * Asked once a call: waits, throws AwsError, or says what shall become of it. `kill`: its caller ends before the work is done, which
+   * only a function can; `loseAnswer`: the work is done and nobody hears of it.
    */
-  meet(service: string, operation: string, resource?: string): Promise<{ loseAnswer: boolean; kill: boolean }>;
+  meet(service: string, operation: string, about?: About): Promise<{ loseAnswer: boolean; kill: boolean }>;
+}
+
+export interface About {
+  /** What a quota counts separately: a stream's name, or `mqtt`. */
+  resource?: string | undefined;
+  byFunction?: boolean;
 }
 
 export const FAULT_KINDS = ['throttle', 'error', 'delay', 'lost-answer', 'kill'] as const;
@@ -40,11 +47,12 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
   /** What is held up when all faults are taken away fails: it must not wake up in another world. */
   let held = new AbortController();
 
-  const strikes = (service: string, operation: string) =>
+  const strikes = (service: string, operation: string, byFunction: boolean) =>
     active.flatMap((entry) => {
       const { fault } = entry;
       const isMine = fault.service === '*' || signingName(fault.service) === signingName(service);
       if (!isMine || (fault.operation !== '*' && fault.operation !== operation)) return [];
+      if (fault.kind === 'kill' && !byFunction) return [];
       const nth = entry.seen++ - (fault.after ?? 0);
       if (nth < 0 || nth >= (fault.times ?? Number.POSITIVE_INFINITY)) return [];
       entry.struck++;
@@ -63,8 +71,8 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
       held.abort();
       held = new AbortController();
     },
-    async meet(service, operation, resource) {
-      const struck = strikes(service, operation);
+    async meet(service, operation, { resource, byFunction = false } = {}) {
+      const struck = strikes(service, operation, byFunction);
       const { signal } = held;
       for (const { kind, ms } of struck) {
         if (kind !== 'delay') continue;

@@ -144,7 +144,7 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
       createAdmin({ faults, clock, eventBridge, reset: () => restore() }),
       async (request) => customResources.answer(request),
     ],
-    onKill: functions.kill,
+    functions,
   });
 
   // A camera's PutMedia lasts up to 45 minutes; Node would cut a request after five.

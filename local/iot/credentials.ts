@@ -14,7 +14,7 @@ interface Options {
   identities: Pick<Identities, 'assumeRole'>;
   tls: { cert: string; key: string };
   clock: Clock;
-  faults: { meet(service: string, operation: string, resource?: string): Promise<{ loseAnswer: boolean }> };
+  faults: { meet(service: string, operation: string): Promise<{ loseAnswer: boolean }> };
 }
 
 /**

@@ -41,7 +41,7 @@ interface Options {
   provision(request: ProvisionRequest): Provisioned | Promise<Provisioned>;
   invokeHook: InvokeHook;
   clock: Clock;
-  faults: { meet(service: string, operation: string, resource?: string): Promise<{ loseAnswer: boolean }> };
+  faults: { meet(service: string, operation: string, about: { resource: string }): Promise<{ loseAnswer: boolean }> };
 }
 
 /** An answer on `<topic>/rejected`. AWS publishes no list of codes: but for InvalidCertificateOwnershipToken they are our names, and clients go by the status. */
@@ -182,7 +182,7 @@ export function createProvisioningDoor({ registry, issuer, provision, invokeHook
     return (async () => {
       let lost = false;
       try {
-        lost = (await faults.meet('iot', name, 'mqtt')).loseAnswer;
+        lost = (await faults.meet('iot', name, { resource: 'mqtt' })).loseAnswer;
         const answer = await run(inputOf(format, payload), connection);
         if (!lost) reply('accepted', answer);
       } catch (error) {

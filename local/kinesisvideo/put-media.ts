@@ -77,8 +77,7 @@ export function createPutMedia({ streams, clock, faults }: { streams: Streams; c
     request.on('error', () => {});
     const producerStart = checkHeaders(input);
     const stream = streams.getActive(input);
-    const { loseAnswer, kill } = await faults.meet('kinesisvideo', 'PutMedia', stream.name);
-    if (kill) request.destroy();
+    const { loseAnswer } = await faults.meet('kinesisvideo', 'PutMedia', { resource: stream.name });
     if (request.destroyed) return;
 
     const release = admit(stream, {

@@ -17,6 +17,8 @@ export interface Answer {
 export interface Environments {
   /** Throws AwsError: TooManyRequestsException over a reserved concurrency, InvalidParameterValueException without a usable role. */
   run(fn: LambdaFunction, payload: string): Promise<Answer>;
+  /** Whether an environment signs with this key. */
+  runs(accessKeyId: string): boolean;
   /** Ends the environment that signs with this key, as if its process had been killed. */
   kill(accessKeyId: string): void;
   /** Every environment ends; what runs in them fails. */
@@ -178,6 +180,8 @@ export function createEnvironments(options: EnvironmentsOptions): Environments {
       wakeOne(fn);
       return answer;
     },
+
+    runs: (accessKeyId) => [...living].some(({ credentials }) => credentials.accessKeyId === accessKeyId),
 
     kill(accessKeyId) {
       for (const one of living) {

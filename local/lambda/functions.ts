@@ -37,6 +37,8 @@ export interface Functions {
   invoke(invocation: Invocation): Promise<{ payload: unknown; functionError?: 'Unhandled' }>;
   /** The same errors at once; what the function itself does is retried and dead-lettered. */
   invokeAsync(invocation: Invocation): void;
+  /** Whether a worker signs with this key. */
+  runs(accessKeyId: string): boolean;
   /** Ends the worker that signs with this key, in the middle of whatever it does. */
   kill(accessKeyId: string): void;
   /** Resolves when no asynchronous invocation runs or is due. */
@@ -156,6 +158,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
       events.accept(fn.functionName, JSON.stringify(payload));
     },
 
+    runs: (accessKeyId) => environments.runs(accessKeyId),
     kill: (accessKeyId) => environments.kill(accessKeyId),
     async idle() {
       await Promise.all([events.idle(), eventSources.idle()]);

@@ -1,6 +1,16 @@
 import { DescribeCertificateCommand, IoTClient } from '@aws-sdk/client-iot';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { closeDoor, config, createThing, faults, identities, killed, openDoor, operations } from './door-world.ts';
+import {
+  closeDoor,
+  config,
+  createThing,
+  faults,
+  identities,
+  killed,
+  openDoor,
+  operations,
+  running,
+} from './door-world.ts';
 
 beforeEach(openDoor);
 afterEach(closeDoor);
@@ -22,9 +32,16 @@ describe('faults', () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
-  it('kill: the caller is named and the work is not done', async () => {
+  it('kill: passes by who is no function', async () => {
+    set('kill');
+    await expect(createThing()).resolves.toMatchObject({ thingName: 't' });
+    expect(killed).toEqual([]);
+  });
+
+  it('kill: the function is named and the work is not done', async () => {
     const run = vi.fn();
     operations.CreateThing = run;
+    running.add(identities.root.accessKeyId);
     set('kill');
     await expect(createThing()).rejects.toThrow(/hang up|reset/i);
     expect(killed).toEqual([identities.root.accessKeyId]);

@@ -21,6 +21,8 @@ export let server: Server;
 export let endpoint: string;
 export let operations: Record<string, Operation>;
 export let killed: string[];
+/** The keys that functions sign with. */
+export let running: Set<string>;
 
 const service = (name: string, sdk: Record<string, unknown>, more: Partial<Service> = {}): Service => ({
   name,
@@ -51,6 +53,7 @@ export async function openDoor(): Promise<void> {
   faults = createFaults({ clock });
   identities = createIdentities({ clock, accountId: '000000000000' });
   operations = { CreateThing: ({ thingName }) => ({ thingName }) };
+  running = new Set();
   killed = [];
   const services = [
     service('iot', iotSdk),
@@ -67,7 +70,7 @@ export async function openDoor(): Promise<void> {
       async ({ path, body }) =>
         path === '/_own' ? { status: 200, headers: { 'x-own': 'yes' }, body: body.toString() } : undefined,
     ],
-    onKill: (accessKeyId) => killed.push(accessKeyId),
+    functions: { runs: (accessKeyId) => running.has(accessKeyId), kill: (accessKeyId) => killed.push(accessKeyId) },
   });
   server = createServer(door).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -16,8 +16,8 @@ const fault = (more: Partial<Fault> = {}): Fault => ({
   kind: 'error',
   ...more,
 });
-const meet = (service = 'iot', operation = 'CreateThing', resource?: string) =>
-  faults.meet(service, operation, resource).then(
+const meet = (service = 'iot', operation = 'CreateThing', resource?: string, byFunction = true) =>
+  faults.meet(service, operation, { resource, byFunction }).then(
     ({ kill, loseAnswer }) => (kill ? 'killed' : loseAnswer ? 'lost' : 'ok'),
     (error) => error.code as string,
   );
@@ -46,6 +46,15 @@ describe('a fault', () => {
   it('may be for any operation of any service', async () => {
     faults.set([fault({ service: '*', operation: '*', kind: 'kill', after: 1 })], false);
     expect([await meet('dynamodb', 'GetItem'), await meet('kinesisvideo', 'CreateStream')]).toEqual(['ok', 'killed']);
+  });
+
+  it('kills functions only, and counts only their calls', async () => {
+    faults.set([fault({ service: '*', operation: '*', kind: 'kill', after: 1, times: 1 })], false);
+    const outcomes = [];
+    for (const byFunction of [false, true, false, true, true]) {
+      outcomes.push(await meet('iot', 'RegisterThing', byFunction ? undefined : 'mqtt', byFunction));
+    }
+    expect(outcomes).toEqual(['ok', 'ok', 'ok', 'killed', 'ok']);
   });
 
   it.each(['iot-data', 'iotdata', 'IoT Data Plane'])('knows the service as %s', async (service) => {
