@@ -5,12 +5,20 @@ import { connect } from './connect.ts';
 import { type Credentials, fetchCredentials, keepCredentials } from './credentials.ts';
 import { StepFailed } from './failure.ts';
 import { httpsClaim, sayConnected } from './https-claim.ts';
-import { type DeviceConfiguration, type Identity, openIdentity, type Place, readIfThere } from './identity.ts';
+import {
+  type DeviceConfiguration,
+  forgetHalfWritten,
+  type Identity,
+  openIdentity,
+  type Place,
+  readIfThere,
+} from './identity.ts';
 import { ensureKey, publicKeySha256, readKey } from './keys.ts';
+import { alone } from './lock.ts';
 import { readAnnexB } from './media.ts';
 import type { Session } from './mqtt.ts';
 import type { Acknowledgement } from './put-media.ts';
-import { retrying } from './retry.ts';
+import { retrying, settling } from './retry.ts';
 import { stream } from './stream.ts';
 
 export interface CameraOptions {
@@ -67,8 +75,12 @@ export interface FirstLight extends Place {
   acknowledgements: Acknowledgement[];
 }
 
-/** From power-on to the first frame. Killed anywhere, the next call goes on where this one was. */
-export async function firstBoot(options: CameraOptions, tell: Tell): Promise<FirstLight> {
+/** From power-on to the first frame. Killed anywhere, the next call goes on where this one was; two at once are one and a StepFailed. */
+export const firstBoot = (options: CameraOptions, tell: Tell): Promise<FirstLight> =>
+  alone(options.directory, () => boot(options, tell));
+
+async function boot(options: CameraOptions, tell: Tell): Promise<FirstLight> {
+  forgetHalfWritten(options.directory);
   const identity = openIdentity(options.directory, options.serialNumber, options.privateKeyPath);
   takeKey(identity, options, tell);
   const place = placeOf(identity) ?? (await claim(identity, options, tell));
@@ -226,19 +238,6 @@ function placeOf({ progress }: Identity): Place | undefined {
 function untilItWorks<T>(step: () => Promise<T>, options: CameraOptions, tell: Tell): Promise<T> {
   const { patienceMs = 15 * 60_000, persistWhenDenied = false } = options;
   return retrying(step, { patienceMs, persistWhenDenied }, (wait) => tell({ stage: 'waiting', ...wait }));
-}
-
-/** What has just been granted is not known everywhere in the cloud at once. */
-const settlingMs = 5000;
-
-async function settling<T>({ registeredAt }: Place, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (error) {
-    const fresh = Math.abs(Date.now() - Date.parse(registeredAt)) < settlingMs;
-    if (!fresh || !(error instanceof StepFailed) || error.remedy !== 'denied') throw error;
-    throw new StepFailed('again', error.message, { cause: error });
-  }
 }
 
 function read(file: string): string {

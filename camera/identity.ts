@@ -57,10 +57,6 @@ export interface Identity {
 export function openIdentity(directory: string, serialNumber: string, privateKeyPath?: string): Identity {
   fs.mkdirSync(directory, { recursive: true });
   fs.chmodSync(directory, 0o700);
-  for (const name of fs.readdirSync(directory)) {
-    // Half-written when the power went: never renamed, so never part of the identity.
-    if (name.endsWith('.tmp')) fs.rmSync(path.join(directory, name), { force: true });
-  }
   const identity: Identity = {
     directory,
     serialNumber,
@@ -70,6 +66,13 @@ export function openIdentity(directory: string, serialNumber: string, privateKey
   };
   showCertificate(identity);
   return identity;
+}
+
+/** Removes what was being written when the power went: never renamed, so never part of the identity. Only for whoever is alone there. */
+export function forgetHalfWritten(directory: string): void {
+  for (const name of fs.readdirSync(directory)) {
+    if (name.endsWith('.tmp')) fs.rmSync(path.join(directory, name), { force: true });
+  }
 }
 
 /** The one commit point: after this returns, a restart finds the camera here. */

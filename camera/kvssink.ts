@@ -1,12 +1,15 @@
 import type { DeviceConfiguration } from './identity.ts';
 
-export interface KvssinkOptions {
-  thingName: string;
-  configuration: DeviceConfiguration;
+interface Files {
   certificatePath: string;
   privateKeyPath: string;
   /** For the credential endpoint only; its name must end in `.pem`. */
   caPath: string;
+}
+
+export interface KvssinkOptions extends Files {
+  thingName: string;
+  configuration: DeviceConfiguration;
   /** For a local run; AWS's own if left out. */
   kinesisVideoEndpoint?: string | undefined;
   /** One of the camera's channels; its own stream if left out. */
@@ -70,7 +73,9 @@ function iotCertificate({ thingName, configuration, certificatePath, privateKeyP
   ].join(',');
 }
 
-/** GStreamer reads such a value without quotes, which leaves it few characters. */
-export function fitsKvssink(path: string): boolean {
-  return /^[A-Za-z0-9_.:/+-]+$/.test(path);
+/** What to tell whoever gets the line of files that kvssink will not find. GStreamer reads such a value without quotes, which leaves it few characters. */
+export function misfits({ certificatePath, privateKeyPath, caPath }: Files): string | undefined {
+  const paths = [certificatePath, privateKeyPath, caPath].filter((path) => !/^[A-Za-z0-9_.:/+-]+$/.test(path));
+  if (paths.length === 0) return undefined;
+  return `kvssink reads paths of letters, digits and _ . : / + - only; move before you run this: ${paths.join(', ')}`;
 }

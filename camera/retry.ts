@@ -58,3 +58,17 @@ export async function retrying<T>(
     }
   }
 }
+
+/** So long after its registration a denial may only be too early: what was granted is not known everywhere in the cloud at once. */
+const settlingMs = 5000;
+
+/** Does `step`; where a denial may be too early, it fails with the remedy `again`. */
+export async function settling<T>({ registeredAt }: { registeredAt: string }, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    const fresh = Math.abs(Date.now() - Date.parse(registeredAt)) < settlingMs;
+    if (!fresh || !(error instanceof StepFailed) || error.remedy !== 'denied') throw error;
+    throw new StepFailed('again', error.message, { cause: error });
+  }
+}

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CameraOptions, cameraCredentials, cameraStream, firstBoot, registered } from '../camera/boot.ts';
 import { StepFailed } from '../camera/failure.ts';
-import { fitsKvssink, kvssinkLine } from '../camera/kvssink.ts';
+import { kvssinkLine, misfits } from '../camera/kvssink.ts';
 import { inWords } from '../camera/say.ts';
 
 interface Flags {
@@ -54,7 +54,7 @@ export function register(program: Command): void {
     .option('--keys-by-aws', 'let AWS make the private key, if the camera has none')
     .addOption(new Option('--format <format>').choices(['json', 'cbor']).default('json'))
     .addOption(new Option('--mqtt <version>').choices(['5', '3.1.1']).default('5'))
-    .option('--answer <seconds>', 'how long AWS IoT may take for one answer (default: 15)', positive)
+    .option('--answer <seconds>', 'how long the cloud may take for one answer (default: 15; over HTTPS 35)', positive)
     .option('--persist', 'ask again after a denial too, slowly')
     .option('--seconds <n>', 'film live for so long (default: three seconds, sent at once)', positive)
     .action((flags: Flags) =>
@@ -157,9 +157,8 @@ function printKvssink(flags: Flags): void {
     privateKeyPath: identity.privateKeyPath,
     caPath: options.caPath,
   };
-  if (!Object.values(files).every(fitsKvssink)) {
-    console.error('kvssink reads paths of letters, digits and _ . : / + - only: move these files before you run this');
-  }
+  const warning = misfits(files);
+  if (warning !== undefined) console.error(warning);
   console.log(
     kvssinkLine({
       ...place,

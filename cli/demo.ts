@@ -7,7 +7,7 @@ import { type CameraOptions, cameraStream, type FirstLight, firstBoot, type Stag
 import { StepFailed } from '../camera/failure.ts';
 import { openIdentity } from '../camera/identity.ts';
 import { ensureKey, publicKeySha256 } from '../camera/keys.ts';
-import { kvssinkLine } from '../camera/kvssink.ts';
+import { kvssinkLine, misfits } from '../camera/kvssink.ts';
 import { inWords } from '../camera/say.ts';
 import type { createApi } from './api.ts';
 import type { Outputs } from './outputs.ts';
@@ -156,17 +156,12 @@ function registryTable(devices: DeviceView[]): string {
 }
 
 function printKvssink(light: FirstLight, outputs: Outputs): void {
-  console.log(`\nStream as ${light.thingName} with AWS's own producer (GStreamer and kvssink):\n`);
-  console.log(
-    kvssinkLine({
-      thingName: light.thingName,
-      configuration: light.configuration,
-      certificatePath: light.certificatePath,
-      privateKeyPath: light.privateKeyPath,
-      caPath: outputs.caPath,
-      kinesisVideoEndpoint: outputs.aws,
-    }),
-  );
+  const { thingName, configuration, certificatePath, privateKeyPath } = light;
+  const files = { certificatePath, privateKeyPath, caPath: outputs.caPath };
+  console.log(`\nStream as ${thingName} with AWS's own producer (GStreamer and kvssink):\n`);
+  console.log(kvssinkLine({ thingName, configuration, ...files, kinesisVideoEndpoint: outputs.aws }));
+  const warning = misfits(files);
+  if (warning !== undefined) console.log(styleText('yellow', `\n${warning}`));
 }
 
 /** Certificate ids fill a line; twelve digits tell them apart. */

@@ -11,7 +11,7 @@ import { DescribeStreamCommand, GetDataEndpointCommand, ListTagsForStreamCommand
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { awsClients } from '../aws-clients.ts';
 import { announce, claimCamera, type ManifestRow, newSerial } from '../camera-claim.ts';
-import { type Ended, emptyDisk, runCamera } from '../camera-process.ts';
+import { type Ended, emptyDisk, runCamera, startCamera } from '../camera-process.ts';
 import { askForCredentials } from '../credential-provider.ts';
 import { certificateIdOf } from '../device-key.ts';
 import { readClaims, readDevice, untilActive } from '../device-records.ts';
@@ -201,6 +201,20 @@ test('booted again, a camera goes on with what it has', async () => {
   expect(printed).toContain('goes on where it was: it has been here before');
   const { certificates } = await readDevice(outputs, camera.serialNumber);
   expect(certificates).toEqual(before.certificates);
+});
+
+test('one process at a time boots a camera; what it has may be used meanwhile', async () => {
+  const [camera] = cameras as [Camera];
+  const filming = startCamera(outputs, 'boot', camera, '--seconds', '120');
+  await filming.sees(/is ACTIVE/);
+  const { code, printed } = await boot(camera);
+  expect(printed).toBe(`another process is booting the camera in ${camera.directory}\n`);
+  expect(code).toBe(1);
+  const credentials = await runCamera(outputs, 'credentials', camera);
+  expect(credentials).toMatchObject({ code: 0, printed: expect.stringContaining('export AWS_SESSION_TOKEN=') });
+  // Power off: nothing of the lock is left.
+  await filming.kill();
+  expect((await boot(camera)).code).toBe(0);
 });
 
 describe('channels', () => {

@@ -101,6 +101,7 @@ describe('npm start', () => {
         expect(printed).toMatch(new RegExp(`^│ ${cells.join(' +│ ')} +│$`, 'm'));
       }
       expect(printed).toContain('iot-certificate="iot-certificate,endpoint=');
+      expect(printed).not.toContain('move before you run this');
       worlds.push(await readFile(outputsPath(), 'utf8'));
       const { aws, api, mqtt, credentials } = JSON.parse(worlds[start] as string);
       for (const [what, address] of [
@@ -142,8 +143,10 @@ describe('Ctrl-C', () => {
     expect(tookMs).toBeLessThan(1000);
     await run.isGone();
     expect(run.printed()).not.toMatch(/Error|\bat .*:\d+:\d+/);
-    const next = await npmStart('--no-package', '--no-demo');
+    const next = await npmStart('--no-package', '--directory', '.firstlight/a room');
     await next.sees('Ctrl-C ends it');
+    expect(next.printed().match(/fragments? PERSISTED/g)).toHaveLength(3);
+    expect(next.printed()).toMatch(/move before you run this: \S+\/a room\/cameras\/CAM-0001\/certificate\.pem, /);
     expect((await next.ctrlC()).code).toBe(0);
   });
 

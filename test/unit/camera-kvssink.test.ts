@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitsKvssink, kvssinkLine } from '../../camera/kvssink.ts';
+import { kvssinkLine, misfits } from '../../camera/kvssink.ts';
 
 const configuration = {
   region: 'eu-west-1',
@@ -76,7 +76,9 @@ describe('kvssink line', () => {
   });
 
   it('knows which paths fit into the line', () => {
-    expect(fitsKvssink('/cam/a-b_c.d/private.key')).toBe(true);
-    expect(fitsKvssink('/my cameras/private.key')).toBe(false);
+    expect(misfits({ ...options, privateKeyPath: '/cam/a-b_c.d/private.key' })).toBeUndefined();
+    expect(misfits({ ...options, privateKeyPath: '/my cameras/private.key', caPath: '/tmp/ä.pem' })).toBe(
+      'kvssink reads paths of letters, digits and _ . : / + - only; move before you run this: /my cameras/private.key, /tmp/ä.pem',
+    );
   });
 });
