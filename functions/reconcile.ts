@@ -1,4 +1,4 @@
-// Trigger: an operator, by lambda:InvokeFunction; nothing calls it by itself yet.
+// Trigger: a schedule each five minutes; an operator, by lambda:InvokeFunction.
 // Needs: dynamodb:Query on the devices' index `due`, GetItem and UpdateItem on devices; iot:DescribeCertificate,
 // UpdateCertificate, DeleteCertificate, CreateThing, DescribeThing, UpdateThing, AttachThingPrincipal, DetachThingPrincipal,
 // AttachPolicy, DetachPolicy, DeleteThing, DeleteConnection; kinesisvideo:CreateStream, ListTagsForStream, DescribeStream, TagStream

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import * as sdk from '@aws-sdk/client-eventbridge';
-import type { Clock } from './clock.ts';
 import { AwsError } from './error.ts';
+import { createRules, type RulesOptions } from './eventbridge-rules.ts';
 import { awsJson } from './protocol/aws-json.ts';
 import type { Service } from './service.ts';
 
-/** Event buses that take what is put (EventBridge API reference). Nothing here has rules: who waits for an event asks the stand-in itself. */
+/** Event buses that take what is put, and rules that run on a schedule (EventBridge API reference). No rule matches events: who waits for one asks the stand-in itself. */
 
 /** As a target would get it (EventBridge guide, "AWS events metadata"). */
 export interface ArrivedEvent {
@@ -53,15 +53,8 @@ interface State {
 /** Whoever waits for older ones has forgotten to ask. */
 const MOST_KEPT = 10_000;
 
-export function createEventBridge({
-  clock,
-  region,
-  accountId,
-}: {
-  clock: Clock;
-  region: string;
-  accountId: string;
-}): EventBridge {
+export function createEventBridge({ clock, region, accountId, invokeLambda }: RulesOptions): EventBridge {
+  const rules = createRules({ clock, region, accountId, invokeLambda });
   // Every account has this one (EventBridge guide, "Event buses").
   let state: State = { buses: new Map([['default', { createdAt: clock.now() }]]), arrivals: [] };
   let position = 0;
@@ -127,6 +120,8 @@ export function createEventBridge({
     protocol: awsJson({ version: '1.1', targetPrefix: 'AWSEvents', schemas: sdk }),
 
     operations: {
+      ...rules.operations,
+
       CreateEventBus({ Name, Description }: { Name: string; Description?: string }) {
         if (!/^[/.\-_A-Za-z0-9]{1,256}$/.test(Name) || Name.includes('/')) {
           throw new AwsError('ValidationException', 400, `Event bus name ${Name} is not valid.`);
@@ -170,13 +165,15 @@ export function createEventBridge({
 
     /** Service Authorization Reference, "Amazon EventBridge". */
     needs(operation, input) {
-      const { Entries, Name } = input as { Entries?: Entry[]; Name?: string };
+      const { Entries, Name, Rule } = input as { Entries?: Entry[]; Name?: string; Rule?: string };
       const action = `events:${operation}`;
       if (operation === 'PutEvents') {
         const buses = new Set((Entries ?? []).map(({ EventBusName }) => arnOf(EventBusName)));
         return [...buses].map((resource) => ({ action, resource }));
       }
-      return [{ action, resource: operation === 'ListEventBuses' ? '*' : arnOf(Name) }];
+      if (operation === 'ListEventBuses' || operation === 'ListRules') return [{ action, resource: '*' }];
+      if (Object.hasOwn(rules.operations, operation)) return [{ action, resource: rules.arn(Rule ?? Name ?? '') }];
+      return [{ action, resource: arnOf(Name) }];
     },
 
     position: () => position,
@@ -191,9 +188,11 @@ export function createEventBridge({
       }
     },
 
-    snapshot: () => structuredClone(state),
+    snapshot: () => ({ state: structuredClone(state), rules: rules.snapshot() }),
     restore(snapshot) {
-      state = structuredClone(snapshot as State);
+      const saved = snapshot as { state: State; rules: unknown };
+      state = structuredClone(saved.state);
+      rules.restore(saved.rules);
     },
   };
 }

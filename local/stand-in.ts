@@ -78,11 +78,20 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
 
   const sqs = createSqs({ clock, ...account, awsEndpoint });
   const dynamodb = await createDynamoDb({ clock, ...account });
-  const eventBridge = createEventBridge({ clock, ...account });
   const streams = createStreams({ clock, ...account });
   const kinesisvideo = createKinesisVideo({ streams, clock, dataEndpoint: awsEndpoint, faults });
   const { onWrite } = dynamodb;
   const functions = createFunctions({ clock, identities, ...account, sqs, awsEndpoint, log, onWrite });
+  const eventBridge = createEventBridge({
+    clock,
+    ...account,
+    invokeLambda: (functionArn, sourceArn, payload) =>
+      functions.invokeAsync({
+        functionArn,
+        payload,
+        source: { service: 'events.amazonaws.com', sourceArn, sourceAccount: ACCOUNT_ID },
+      }),
+  });
   const httpApi = createHttpApi({ identities, functions, clock, ...account, endpoint: () => address.api });
 
   const registry = createRegistry({ clock, ...account });

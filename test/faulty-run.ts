@@ -2,6 +2,7 @@ import { afterAll, afterEach } from 'vitest';
 import { tellStandIn } from './admin.ts';
 import { expectNoUnknownPower } from './device-records.ts';
 import { type LocalRun, type Outputs, startLocalRun } from './local-run.ts';
+import { switchOffSchedules } from './schedules.ts';
 import { switchOffStreamConsumers } from './stream-consumers.ts';
 
 export interface Fault {
@@ -39,6 +40,7 @@ export async function startFaultyRun(): Promise<FaultyRun> {
     await noUnknownPower();
   });
   await switchOffStreamConsumers(outputs);
+  await switchOffSchedules(outputs);
   return {
     run,
     outputs,

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { type Outputs, startLocalRun } from './local-run.ts';
+import { switchOffSchedules } from './schedules.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,6 +11,8 @@ declare module 'vitest' {
 /** Packages the service once and keeps one local run for all tests that leave its clock, faults and state as they are. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { outputs, stop } = await startLocalRun('--package');
+  // Tests look at what is unfinished, however long all of them take.
+  await switchOffSchedules(outputs);
   project.provide('outputs', outputs);
   return async () => {
     await stop();

@@ -8,6 +8,7 @@ import { callFunction } from '../function-call.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { announceWithKey, cameraOf, claimOverHttps, sayConnected } from '../https-camera.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { until } from '../until.ts';
 
@@ -22,6 +23,7 @@ beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
   await switchOffStreamConsumers(outputs);
+  await switchOffSchedules(outputs);
   factory = createHttpApi(outputs, outputs.personas.factory);
 });
 /** How far the stand-in's clock is ahead of ours. */

@@ -6,6 +6,7 @@ import { makeDeviceKey } from '../device-key.ts';
 import type { Keys } from '../http-api.ts';
 import { startLocalRun } from '../local-run.ts';
 import { withoutEachCondition, withoutEachDenial } from '../policy-cuts.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { plainName, readStack } from '../stack-policies.ts';
 import { prepareCameras } from './walks/all.ts';
 import { credentialsOf } from './walks/camera.ts';
@@ -20,6 +21,7 @@ const SILENCE_MS = 1_500;
 
 const run = await startLocalRun();
 afterAll(() => run.stop());
+await switchOffSchedules(run.outputs);
 const { outputs } = run;
 const stack = await readStack(outputs);
 const { prefix } = stack;
@@ -216,7 +218,7 @@ test.each(Object.entries(cameras))('a %s camera may use its own stream and no ot
 /** One account and one API are all there is here: nobody could come from another one. */
 const isBeyondHere = (guard: string) =>
   guard.endsWith('if aws:SourceAccount') ||
-  // Called by API Gateway, that is.
+  // Called by API Gateway or by the one schedule, that is.
   (guard.endsWith('permission: lambda:InvokeFunction if aws:SourceArn') &&
     !/^(provisioningHook|onPresence) /.test(guard));
 

@@ -9,6 +9,7 @@ import { callFunction } from '../function-call.ts';
 import { hookEvent, issueCertificate } from '../hook-event.ts';
 import { createHttpApi } from '../http-api.ts';
 import { type LocalRun, startLocalRun } from '../local-run.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { switchOffStreamConsumers } from '../stream-consumers.ts';
 
 let run: LocalRun;
@@ -17,6 +18,7 @@ let operator: ReturnType<typeof createHttpApi>;
 beforeAll(async () => {
   run = await startLocalRun();
   await switchOffStreamConsumers(run.outputs);
+  await switchOffSchedules(run.outputs);
   operator = createHttpApi(run.outputs, run.outputs.personas.operator);
 });
 afterAll(() => run.stop());

@@ -116,6 +116,13 @@ describe('a life in recorded events', () => {
     expect((await operator.get('/devices/CAM-0001')).body).toEqual(before);
   });
 
+  test('reconcile: the schedule finds nothing to do', async () => {
+    expect(await call('reconcile', 'reconcile')).toMatchObject({
+      functionError: undefined,
+      payload: { looked: 0, done: {}, failed: {}, complete: true },
+    });
+  });
+
   test('getDevice: the same as over the API', async () => {
     const { payload } = await call('getDevice', 'get-device');
     expect(payload.statusCode).toBe(200);

@@ -8,6 +8,7 @@ import { lifecycleWalks } from './lifecycle.ts';
 import { lineWalks } from './line.ts';
 import { presenceWalks } from './presence.ts';
 import { queryWalks } from './queries.ts';
+import { scheduleWalks } from './schedule.ts';
 
 export interface Prepared {
   claimDoor: ClaimDoor;
@@ -44,6 +45,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...connectedWalks(outputs, prefix),
     ...(await queryWalks(outputs, cameras['thing-name'])),
     ...lifecycleWalks(outputs, prefix, claimDoor),
+    ...scheduleWalks(outputs, prefix),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),
   };
 }

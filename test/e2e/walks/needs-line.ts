@@ -1,4 +1,4 @@
-import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION } from './needs.ts';
+import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION, SILENCE } from './needs.ts';
 import { lifecycleNeeds } from './needs-lifecycle.ts';
 import { queryNeeds } from './needs-queries.ts';
 
@@ -179,6 +179,11 @@ const reconciling: Needs = {
       ] as const
     ).map(([right, walk]) => [`reconcile role: ${right}`, [`reconcile: ${walk}`, MENDED]]),
   ),
+  'reconcile permission: lambda:InvokeFunction by events.amazonaws.com': [
+    'the schedule ends what is unfinished',
+    SILENCE,
+  ],
+  'reconcile permission: lambda:InvokeFunction if aws:SourceArn': ['the schedule ends what is unfinished', SILENCE],
   'reconcile trust: sts:AssumeRole by lambda.amazonaws.com': [
     'reconcile: a late stream is made',
     /cannot be assumed by Lambda/,
