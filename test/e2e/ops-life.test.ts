@@ -20,6 +20,7 @@ import { type ApiAnswer, createHttpApi, type Keys } from '../http-api.ts';
 import { type LocalRun, startLocalRun } from '../local-run.ts';
 import { connectDevice, type MqttDevice } from '../mqtt-device.ts';
 import { putMedia } from '../put-media.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { footage } from '../unit/matroska.ts';
 import { until } from '../until.ts';
 
@@ -30,6 +31,7 @@ let aws: ReturnType<typeof awsClients>;
 
 beforeAll(async () => {
   run = await startLocalRun();
+  await switchOffSchedules(run.outputs);
   operator = createHttpApi(run.outputs, run.outputs.personas.operator);
   aws = awsClients(run.outputs, run.outputs.personas.admin);
 });

@@ -7,6 +7,7 @@ import { makeDeviceKey } from '../device-key.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { announceWithKey, cameraOf, claimOverHttps } from '../https-camera.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { readStack } from '../stack-policies.ts';
 import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { describeWorld } from '../world.ts';
@@ -20,6 +21,7 @@ beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
   await switchOffStreamConsumers(outputs);
+  await switchOffSchedules(outputs);
 });
 afterEach(() => tellStandIn(outputs.aws, 'faults'));
 afterAll(() => run.stop());
