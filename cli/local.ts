@@ -169,6 +169,7 @@ async function introduce(standIn: StandIn, directory: string): Promise<Outputs> 
       certificatePath: await file('claim-certificate.pem', claim.certificatePem, 0o644),
       privateKeyPath: await file('claim-private.key', claim.privateKey, 0o600),
       templateName: output('ClaimTemplateName'),
+      renewTemplateName: output('RenewTemplateName'),
     },
     personas,
   };

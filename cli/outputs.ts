@@ -15,6 +15,6 @@ export interface Outputs {
   mqtt: Door;
   credentials: Door;
   caPath: string;
-  claim: { certificatePath: string; privateKeyPath: string; templateName: string };
+  claim: { certificatePath: string; privateKeyPath: string; templateName: string; renewTemplateName: string };
   personas: Record<Persona, { accessKeyId: string; secretAccessKey: string }>;
 }

@@ -29,4 +29,4 @@ const settings = {
   thingTypes: thingTypes(),
 };
 
-export const handler = hook((request) => claimByTemplate(request, ports, settings));
+export const handler = hook('claim', (request) => claimByTemplate(request, ports, settings));

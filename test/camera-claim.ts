@@ -94,5 +94,9 @@ export async function claimCamera(outputs: Outputs, row: ManifestRow): Promise<C
   }
 }
 
+/** RegisterThing at the renewal template, on a session of the camera's own certificate. */
+export const renewThing = (device: MqttDevice, outputs: Outputs, token: unknown, parameters: object): Promise<Answer> =>
+  registerThing(device, outputs.claim.renewTemplateName, token, parameters);
+
 /** A serial number of this test alone: the local run is shared. */
 export const newSerial = (): string => `T-${randomUUID().slice(0, 13)}`;

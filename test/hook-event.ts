@@ -18,6 +18,18 @@ export async function issueCertificate(outputs: Outputs, key?: DeviceKey): Promi
   return { certificateId: answer.certificateId ?? '', certificatePem: answer.certificatePem ?? '' };
 }
 
+/** What AWS tells the renewal hook when a camera asks with `asking` for the certificate after it. */
+export async function renewalEvent(
+  asking: { certificateId: string; thingName: string },
+  certificate: IssuedCertificate,
+  parameters: Record<string, unknown>,
+  more: { clientId?: string } = {},
+): Promise<object> {
+  const recorded = JSON.parse(await readFile('events/renewal-hook.json', 'utf8'));
+  const claimCertificateId = asking.certificateId;
+  return { ...recorded, claimCertificateId, clientId: asking.thingName, ...certificate, parameters, ...more };
+}
+
 /** The recorded event, for another device, certificate and, unless said otherwise, the local run's claim certificate. */
 export async function hookEvent(
   outputs: Outputs,

@@ -9,10 +9,13 @@ export interface HookProcess {
   stop(): Promise<void>;
 }
 
-/** The shipped provisioning hook in one warm process, each of its AWS calls counted on the way. */
-export async function startHook(outputs: Outputs): Promise<HookProcess> {
+/** A shipped hook in one warm process, each of its AWS calls counted on the way. */
+export async function startHook(
+  outputs: Outputs,
+  key: 'provisioningHook' | 'renewalHook' = 'provisioningHook',
+): Promise<HookProcess> {
   const door = await startCountingDoor(outputs.aws);
-  const hook = await startFunction(outputs, 'provisioningHook', door.url);
+  const hook = await startFunction(outputs, key, door.url);
   return {
     async ask(event) {
       const from = door.calls.length;

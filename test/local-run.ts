@@ -13,7 +13,7 @@ export interface Outputs {
   mqtt: { host: string; port: number };
   credentials: { host: string; port: number };
   caPath: string;
-  claim: { certificatePath: string; privateKeyPath: string; templateName: string };
+  claim: { certificatePath: string; privateKeyPath: string; templateName: string; renewTemplateName: string };
   personas: Record<'admin' | 'factory' | 'operator' | 'auditor', { accessKeyId: string; secretAccessKey: string }>;
 }
 

@@ -43,9 +43,13 @@ export type ClaimRefusal =
   | 'approval-needed'
   | 'certificate-superseded'
   | 'too-many-certificates'
+  | 'certificate-unknown'
+  | 'certificate-unproven'
+  | 'wrong-place'
   | 'raced'
   | 'stream-taken'
   | 'stream-limit'
+  | 'stream-late'
   | 'thing-taken'
   | 'too-many-tokens';
 
@@ -75,7 +79,7 @@ export type ClaimDecision =
   | { allow: false; reason: ClaimRefusal; contested: boolean };
 
 /** A camera that dies between yes and its disk adds one each time, and none may be dropped before AWS was asked. */
-const mostCertificates = 25;
+export const mostCertificates = 25;
 
 const refuse = (reason: ClaimRefusal, contested = false): ClaimDecision => ({ allow: false, reason, contested });
 

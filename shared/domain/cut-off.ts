@@ -57,7 +57,7 @@ export const endCutOff = (
 /** A hook that had said yes just before may yet see its certificate made active: then it is cut off once more. */
 const againAt = ({ certificates }: Device, at: string): string | undefined =>
   certificates
-    .filter(({ state, door }) => state === 'allowed' && door === 'mqtt')
+    .filter(({ state, door }) => state === 'allowed' && (door === 'mqtt' || door === 'renewal'))
     .map(({ since }) => later(since, registrationMs))
     .filter((instant) => instant > at)
     .sort()

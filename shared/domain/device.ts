@@ -6,8 +6,8 @@ export type ReprovisioningPolicy = (typeof reprovisioningPolicies)[number];
 
 export type DeviceStatus = 'registered' | 'claimed' | 'active' | 'suspended' | 'retired';
 
-/** The way a device came in: fleet provisioning, `POST /claims`, or the line's own `/provision`. */
-export type Door = 'mqtt' | 'https' | 'line';
+/** The way a certificate came: fleet provisioning, `POST /claims`, the line's own `/provision`, or with the certificate before it. */
+export type Door = 'mqtt' | 'https' | 'line' | 'renewal';
 
 /**
  * `allowed`: a claim was granted to it, no life seen yet. `current`: its camera has shown life.
@@ -22,6 +22,8 @@ export type DeviceCertificate = {
   since: string;
   /** When AWS last said that an `allowed` one is there and active, long after its claim. */
   seenAt?: string;
+  /** Of a `leaving` one: when it may be taken away. Absent: at once. */
+  leavesAt?: string;
 };
 
 /**
@@ -37,7 +39,15 @@ export type DeviceStream = {
 };
 
 /** How a claim proved that it may be granted; `line`: a caller of our own API vouches for it. */
-export type Assurance = 'pinned-key' | 'claim-token' | 'same-key' | 'approval' | 'allow-list' | 'open' | 'line';
+export type Assurance =
+  | 'pinned-key'
+  | 'claim-token'
+  | 'same-key'
+  | 'approval'
+  | 'allow-list'
+  | 'open'
+  | 'line'
+  | 'current-certificate';
 
 /** What is being made for a device over HTTP: noted before the first thing is made, gone when the last one is. */
 export type Making = {
@@ -98,6 +108,8 @@ export type HistoryEntry = {
     | 'making-undone'
     | 'claimed'
     | 'claim-withdrawn'
+    | 'renewing'
+    | 'renewal-withdrawn'
     | 'certificates-removed'
     | 'shown-life'
     | 'streams-finished'
@@ -174,19 +186,25 @@ const silentClaimHours = 24;
 /** Well past the life of any function that could still be at it. */
 const unfinishedMakingHours = 1 / 12;
 
-const plusHours = (instant: string, hours: number): string =>
+export const plusHours = (instant: string, hours: number): string =>
   new Date(Date.parse(instant) + hours * 3_600_000).toISOString();
 
 /** Since when what is being made waits for somebody to finish or undo it. */
 export const makingDueAt = ({ since }: Making): string => plusHours(since, unfinishedMakingHours);
 
+/** Until when a claim may still be under way that has not shown life. */
+export const unfinishedUntil = ({ since }: DeviceCertificate): string => plusHours(since, unfinishedClaimHours);
+
 /** When AWS is to be asked whether a claim that nobody shows is alive; a device with several asks with the newest. */
 export const claimDueAt = ({ certificates }: Device): string | undefined =>
   certificates
     .filter(({ state }) => state === 'allowed')
-    .map(({ since, seenAt }) => (seenAt ? plusHours(seenAt, silentClaimHours) : plusHours(since, unfinishedClaimHours)))
+    .map((one) => (one.seenAt ? plusHours(one.seenAt, silentClaimHours) : unfinishedUntil(one)))
     .sort()
     .at(-1);
+
+/** Since when a certificate is to be taken away from AWS. */
+export const removalDueAt = ({ since, leavesAt }: DeviceCertificate): string => leavesAt ?? since;
 
 /** Neither suspended nor retired: AWS is made to hold what it needs. */
 export const isLiving = ({ status }: Device): boolean => status !== 'suspended' && status !== 'retired';
@@ -195,7 +213,7 @@ const dueAt = (device: Device): string | undefined => {
   const claimDue = isLiving(device) ? claimDueAt(device) : undefined;
   const { takeover } = device;
   return [
-    ...device.certificates.filter(({ state }) => state === 'leaving').map(({ since }) => since),
+    ...device.certificates.filter(({ state }) => state === 'leaving').map(removalDueAt),
     ...(isLiving(device) ? device.streams.filter(({ state }) => state === 'pending').map(({ since }) => since) : []),
     ...(device.making ? [makingDueAt(device.making)] : []),
     ...(claimDue ? [claimDue] : []),

@@ -1,9 +1,20 @@
-import { changed, type Device } from './device.ts';
+import { changed, type Device, type DeviceCertificate, plusHours } from './device.ts';
 import { Failure } from './failure.ts';
 import { leave, liveStreams, withStream } from './stream.ts';
 
 /** The first sign that a certificate is in its camera's hands, whichever way it came; `at` is when the sign was given. */
 export type SignOfLife = { certificateId: string; at: string };
+
+/** A renewed camera may be streaming with the certificate before: so long it has to change over, and nobody takes that one away. */
+const changeOverHours = 1;
+
+/** What becomes of the device's other certificates when this one has shown life. */
+const stepAside = (other: DeviceCertificate, alive: DeviceCertificate, at: string): DeviceCertificate => {
+  const { leavesAt, ...left } = leave(other, at);
+  if (alive.door !== 'renewal') return left;
+  if (other.state === 'current') return { ...left, leavesAt: plusHours(at, changeOverHours) };
+  return leavesAt ? { ...left, leavesAt } : left;
+};
 
 /**
  * Takes the certificate as the device's current one. The same device comes back where there is nothing to change.
@@ -29,7 +40,7 @@ export const showLife = (device: Device, sign: SignOfLife, now: Date): Device | 
       status: 'active',
       activeAt: device.activeAt ?? at,
       certificates: device.certificates.map((one) => {
-        if (one.id !== certificate.id) return leave(one, at);
+        if (one.id !== certificate.id) return stepAside(one, certificate, at);
         return one.state === 'current' ? one : { ...one, state: 'current', since: at };
       }),
       streams: liveStreams(device, certificate.id, at),

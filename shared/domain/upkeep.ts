@@ -12,7 +12,11 @@ export const forgetCertificates = (device: Device, ids: string[], by: string, no
     what: 'certificates-removed' as const,
     why: why ? `${why}: ${ids.join(', ')}` : ids.join(', '),
   };
-  if (!isFree) return changed(device, { certificates }, entry);
+  if (!isFree) {
+    // A stream that is called like a certificate ends with it.
+    const streams = device.streams.map((one) => (ids.includes(one.name) && !one.until ? { ...one, until: at } : one));
+    return changed(device, { certificates, streams }, entry);
+  }
   // What was only asked for may or may not be there: a claim that comes will find out.
   const streams = device.streams.filter(({ state }) => state !== 'making');
   return changed(rest, { status: 'registered', certificates, streams }, entry);

@@ -25,13 +25,13 @@ type HookDecision =
 
 export type HookResponse = { allowProvisioning: boolean; parameterOverrides?: Record<string, string> };
 
-/** Anything but a clean yes is a no: the hook never throws, and the device learns nothing of why. */
+/** Anything but a clean yes is a no: the hook never throws, and the device learns nothing of why. `what` is decided, for the log. */
 export const hook =
-  (decide: (request: HookRequest) => Promise<HookDecision>) =>
+  (what: 'claim' | 'renewal', decide: (request: HookRequest) => Promise<HookDecision>) =>
   async (event: unknown): Promise<HookResponse> => {
     const parsed = hookEvent.safeParse(event);
     if (!parsed.success) {
-      log('claim', { outcome: 'denied', reason: 'not-a-hook-event' });
+      log(what, { outcome: 'denied', reason: 'not-a-hook-event' });
       return { allowProvisioning: false };
     }
     const { claimCertificateId, clientId, certificateId, certificatePem, parameters } = parsed.data;
@@ -51,13 +51,13 @@ export const hook =
       const decision = await decide(request);
       if (!decision.allow) {
         const { reason, unrecorded } = decision;
-        log('claim', { ...about, outcome: 'denied', reason, ...(unrecorded && { unrecorded }) });
+        log(what, { ...about, outcome: 'denied', reason, ...(unrecorded && { unrecorded }) });
         return { allowProvisioning: false };
       }
-      log('claim', { ...about, outcome: 'granted' });
+      log(what, { ...about, outcome: 'granted' });
       return { allowProvisioning: true, parameterOverrides: decision.parameters };
     } catch (error) {
-      logError('claim', error, { ...about, outcome: 'denied', reason: 'outage' });
+      logError(what, error, { ...about, outcome: 'denied', reason: 'outage' });
       return { allowProvisioning: false };
     }
   };

@@ -8,21 +8,19 @@ import {
 } from '../domain/claim.ts';
 import { type Device, streamNameFor } from '../domain/device.ts';
 import { noteLateStream } from '../domain/life.ts';
-import type { RefusedClaim } from '../domain/refusal.ts';
 import { certificateKeySha256, proveClaimToken } from '../keys.ts';
+import { type RefusedAnswer, type RefusePorts, refused } from './refuse.ts';
 
-export interface ClaimPorts {
-  registry: {
+export interface ClaimPorts extends RefusePorts {
+  registry: RefusePorts['registry'] & {
     find(
       serialNumber: string,
       claimCertificateId: string | undefined,
     ): Promise<{ device?: Device; claimCertificate?: ClaimCertificate }>;
     /** False if the device is no longer the one that was read. */
     save(before: Device | undefined, after: Device): Promise<boolean>;
-    contest(serialNumber: string, reason: string, at: string): Promise<void>;
   };
   claimCertificates: { countRefusal(certificateId: string, at: string): Promise<void> };
-  claims: { record(claim: RefusedClaim, announced: boolean): Promise<void> };
   streams: {
     make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
     isOurs(name: string, serialNumber: string): Promise<boolean>;
@@ -41,8 +39,6 @@ export type ClaimRequest = {
   clientId?: string;
 };
 
-/** `unrecorded`: why the refusal could not be written down. */
-export type RefusedAnswer = { allow: false; reason: ClaimRefusal; unrecorded?: string };
 export type ClaimAnswer = { allow: true; device: Device; streamName: string } | RefusedAnswer;
 
 /** A loser of one race is decided by what the winner wrote; only twins of its own (one key, tried again) can make it lose twice. */
@@ -105,22 +101,3 @@ const settleStream = async (
   }
   return undefined;
 };
-
-/** Writes down a claim that is refused. */
-export const refused = async (
-  claim: RefusedClaim,
-  announced: boolean,
-  contested: boolean,
-  { claims, registry, claimCertificates }: Pick<ClaimPorts, 'claims' | 'registry' | 'claimCertificates'>,
-): Promise<RefusedAnswer> => {
-  const written = await Promise.allSettled([
-    claims.record(claim, announced),
-    contested ? registry.contest(claim.serialNumber, claim.reason, claim.at) : undefined,
-    claim.claimCertificateId ? claimCertificates.countRefusal(claim.claimCertificateId, claim.at) : undefined,
-  ]);
-  // A refusal stands, whether or not it could be written down.
-  const failed = written.find((one) => one.status === 'rejected');
-  return { allow: false, reason: claim.reason, ...(failed && { unrecorded: nameOf(failed.reason) }) };
-};
-
-const nameOf = (reason: unknown): string => (reason instanceof Error ? reason.name : 'unknown');

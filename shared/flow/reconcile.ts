@@ -1,5 +1,5 @@
 import { endCutOff, lapsedDenials, liftDenials } from '../domain/cut-off.ts';
-import { claimDueAt, type Device, isLiving, makingDueAt } from '../domain/device.ts';
+import { claimDueAt, type Device, isLiving, makingDueAt, removalDueAt } from '../domain/device.ts';
 import { finishStreams, pendingStreams } from '../domain/life.ts';
 import { endMaking, settleStream, undoMaking } from '../domain/making.ts';
 import { forgetCertificates, seeCertificates } from '../domain/upkeep.ts';
@@ -112,7 +112,8 @@ const removeCertificates: Verb = async (device, { certificates, things, now }, {
   const removed: string[] = [];
   // What is being cut off is denied before it goes.
   if (device.cutOff) return device;
-  for (const { id } of device.certificates.filter(({ state }) => state === 'leaving')) {
+  const due = device.certificates.filter((one) => one.state === 'leaving' && removalDueAt(one) <= now().toISOString());
+  for (const { id } of due) {
     const found = await certificates.find(id);
     if (found) {
       await certificates.detachPolicy(found.certificateArn, devicePolicy);

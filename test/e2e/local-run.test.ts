@@ -20,6 +20,7 @@ test('outputs.json holds what scripts rely on, readable by nobody else', async (
       certificatePath: expect.stringMatching(/^\//),
       privateKeyPath: expect.stringMatching(/^\//),
       templateName: 'firstlight-local-claim',
+      renewTemplateName: 'firstlight-local-renew',
     },
   });
   expect(Object.keys(outputs.personas).sort()).toEqual(['admin', 'auditor', 'factory', 'operator']);

@@ -140,6 +140,40 @@ describe('a life in recorded events', () => {
     expect(answer).toEqual((await operator.get('/devices/CAM-0001/claims?limit=10')).body);
   });
 
+  test('renewalHook: yes, asked for with the current certificate; both are the device’s, and the pin is as it was', async () => {
+    const { body: before } = await operator.get('/devices/CAM-0001');
+    const { payload } = await call('renewalHook', 'renewal-hook');
+    expect(payload).toEqual({
+      allowProvisioning: true,
+      parameterOverrides: {
+        ClaimToken: '',
+        ThingName: 'CAM-0001',
+        ThingTypeName: 'firstlight-local-thing-name',
+        Batch: '42',
+        RoleAlias: 'firstlight-local-thing-name',
+        StreamName: 'CAM-0001',
+        Channels: '',
+      },
+    });
+    const { certificateId, claimCertificateId } = await recorded('renewal-hook');
+    const { body: device } = await operator.get('/devices/CAM-0001');
+    expect(device).toMatchObject({
+      status: 'active',
+      publicKeySha256: before.publicKeySha256,
+      streams: before.streams,
+      certificates: [
+        { id: claimCertificateId, state: 'current' },
+        { id: certificateId, state: 'allowed', door: 'renewal' },
+      ],
+    });
+  });
+
+  test('renewalHook: the same event once more says the same and changes nothing', async () => {
+    const { body: before } = await operator.get('/devices/CAM-0001');
+    expect((await call('renewalHook', 'renewal-hook')).payload.allowProvisioning).toBe(true);
+    expect((await operator.get('/devices/CAM-0001')).body).toEqual(before);
+  });
+
   test('createClaimCertificate: active, with the claim policy, and recorded for its batch without its key', async () => {
     const { payload } = await call('createClaimCertificate', 'create-claim-certificate');
     expect(payload.statusCode).toBe(201);

@@ -30,7 +30,7 @@ afterEach(() => {
 describe('the hook’s door', () => {
   it('hands on what AWS sends and answers a yes with its parameters', async () => {
     const seen: unknown[] = [];
-    const handler = hook(async (request) => {
+    const handler = hook('claim', async (request) => {
       seen.push(request);
       return { allow: true, parameters: { ThingName: 'CAM-0001' } };
     });
@@ -44,7 +44,7 @@ describe('the hook’s door', () => {
 
   it('says no to everything else and never throws; allow then deny in one warm process', async () => {
     let answer: () => unknown = () => ({ allow: true, parameters: {} });
-    const handler = hook(async () => answer() as never);
+    const handler = hook('claim', async () => answer() as never);
     expect((await handler(example('provisioning-hook'))).allowProvisioning).toBe(true);
     answer = () => ({ allow: false, reason: 'retired' });
     expect(await handler(example('provisioning-hook'))).toEqual({ allowProvisioning: false });
@@ -59,7 +59,7 @@ describe('the hook’s door', () => {
   });
 
   it('logs one line for a decision, without certificate or token', async () => {
-    const handler = hook(async () => ({ allow: false, reason: 'token-invalid' }));
+    const handler = hook('claim', async () => ({ allow: false, reason: 'token-invalid' }));
     const token = '0123456789abcdef'.repeat(2);
     await handler({ ...example('provisioning-hook'), parameters: { SerialNumber: 'CAM-0001', ClaimToken: token } });
     expect(lines).toHaveLength(1);

@@ -6,7 +6,7 @@ import { announcement, serialNumber } from '../../domain/manifest.ts';
 export const instant = z.iso.datetime();
 const count = z.int().check(z.nonnegative());
 export const deviceStatuses = ['registered', 'claimed', 'active', 'suspended', 'retired'] as const;
-export const doors = ['mqtt', 'https', 'line'] as const;
+export const doors = ['mqtt', 'https', 'line', 'renewal'] as const;
 
 export const certificateId = z.string().check(z.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'));
 
@@ -45,6 +45,7 @@ const certificate = z.object({
   state: z.enum(['allowed', 'current', 'leaving']),
   since: instant,
   seenAt: z.optional(instant),
+  leavesAt: z.optional(instant),
 });
 
 const stream = z.object({

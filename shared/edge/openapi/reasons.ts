@@ -19,6 +19,7 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
   'allow-list': { means: 'Granted: the serial number was announced and nobody had claimed it.' },
   open: { means: 'Granted: the deployment admits serial numbers that nobody announced.' },
   line: { means: 'Granted: a caller of `POST …/provision` vouched for it.' },
+  'current-certificate': { means: 'Granted: a renewal, asked for with the certificate that the device has.' },
   'invalid-serial': {
     means: 'What it sent is no serial number; `sent` shows it.',
     remedy: 'Have the firmware send 1 to 128 of `A-Z a-z 0-9 _ -`.',
@@ -76,12 +77,25 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
     remedy: `If the camera is the right one, approve the claim; it claims again by itself. If not, ${secondCamera}.`,
   },
   'certificate-superseded': {
-    means: 'The claim came with a certificate that was replaced.',
+    means: 'The claim or renewal came with a certificate that was replaced.',
     remedy: `The camera should ask for a new certificate. If it has one, ${secondCamera}.`,
   },
   'too-many-certificates': {
     means: 'The device holds as many unfinished certificates as it may.',
     remedy: 'Run `reconcile`, which takes dead ones away. Look why the camera never keeps what it gets.',
+  },
+  'certificate-unknown': {
+    means: 'A renewal came with a certificate that is not one of the device. A sign of a clone.',
+    remedy: `Look which device \`claimCertificateId\` is of: that camera sent a serial number that is not its own. If it is of none, ${secondCamera}.`,
+  },
+  'certificate-unproven': {
+    means: 'A renewal came with a certificate that has not shown life yet.',
+    remedy: 'Nothing: the next attempt after its proof of life decides.',
+  },
+  'wrong-place': {
+    means: 'A renewal came from a client that is not called like the place of the device.',
+    remedy:
+      'Have the firmware connect with its thing name as client id. If the device policy lets in another, mend the policy.',
   },
   raced: {
     means: 'Somebody else was changing the device; the next attempt decides.',
@@ -94,6 +108,10 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
   'stream-limit': {
     means: 'The account holds as many streams as it may.',
     remedy: 'Raise the quota "Number of streams" of Kinesis Video Streams.',
+  },
+  'stream-late': {
+    means: 'AWS had no time to make the stream of a renewed certificate; the camera keeps the one it has.',
+    remedy: 'Nothing: the camera asks again.',
   },
   'thing-taken': {
     means: 'The thing of its name is not ours.',

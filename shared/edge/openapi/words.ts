@@ -95,6 +95,7 @@ export const members: Record<string, Record<string, string>> = {
     making: 'What is being made for it over HTTP and is not finished; `reconcile` ends it if nobody does',
     'certificates.state':
       '`allowed`: granted, no life seen yet. `current`: its camera has shown life. `leaving`: being taken away',
+    'certificates.leavesAt': 'Until then a `leaving` one stays: its camera changes over to a renewed one',
     'streams.state': '`pending`: to be made. `taken`: the name belongs to somebody else in this account',
     formerStreams: 'Those of its earlier lives',
     lives: 'How often it was reopened',
