@@ -149,6 +149,13 @@ const FUNCTIONS: Record<string, string[]> = {
     'iot:DetachThingPrincipal',
     ...MAKING.filter((call) => call !== 'iot:CreateCertificateFromCsr'),
   ],
+  renewalHook: [
+    ...RECORD,
+    'dynamodb:PutItem claims',
+    'dynamodb:UpdateItem claims',
+    'kinesisvideo:CreateStream',
+    'kinesisvideo:ListTagsForStream',
+  ],
   reopenDevice: RECORD,
   replaceDevice: [...REMOVE, 'iot:UpdateThing', 'kinesisvideo:TagStream'],
   resumeDevice: [...RECORD, ...DENY, 'dynamodb:DeleteItem denials', 'iot:UpdateCertificate'],
@@ -220,7 +227,7 @@ const isBeyondHere = (guard: string) =>
   guard.endsWith('if aws:SourceAccount') ||
   // Called by API Gateway or by the one schedule, that is.
   (guard.endsWith('permission: lambda:InvokeFunction if aws:SourceArn') &&
-    !/^(provisioningHook|onPresence) /.test(guard));
+    !/^(provisioningHook|renewalHook|onPresence) /.test(guard));
 
 /** Says in words what the resource says already: without a thing attached its variable is empty and matches nothing. */
 const isSaidTwice = (guard: string) => guard === 'device policy: iot:Connect if iot:Connection.Thing.IsAttached';

@@ -116,7 +116,7 @@ function missingIn(right: string): RegExp {
   const [, action] = /: (\w+:\w+) on /.exec(right) ?? [];
   // Of a refusal that could not be written down only the error's name is told.
   if (
-    /^(provisioningHook|claimOverHttps) .* on table\/(claims|claim-certificates)$/.test(right) &&
+    /^(provisioningHook|renewalHook|claimOverHttps) .* on table\/(claims|claim-certificates)$/.test(right) &&
     !/Batch/.test(right)
   ) {
     return /"unrecorded":"AccessDenied/;

@@ -8,6 +8,7 @@ import { lifecycleWalks } from './lifecycle.ts';
 import { lineWalks } from './line.ts';
 import { presenceWalks } from './presence.ts';
 import { queryWalks } from './queries.ts';
+import { renewalWalks } from './renewal.ts';
 import { scheduleWalks } from './schedule.ts';
 
 export interface Prepared {
@@ -44,6 +45,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...(await lineWalks(outputs, prefix, presence)),
     ...connectedWalks(outputs, prefix),
     ...(await queryWalks(outputs, cameras['thing-name'])),
+    ...(await renewalWalks(outputs, claimDoor, presence)),
     ...lifecycleWalks(outputs, prefix, claimDoor),
     ...scheduleWalks(outputs, prefix),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),

@@ -14,6 +14,7 @@ import { type Camera, claimCertificate, openClaim, registerThing, takeCertificat
 import { certificateIdOf } from '../../device-key.ts';
 import { createHttpApi } from '../../http-api.ts';
 import type { Outputs } from '../../local-run.ts';
+import { connectDevice } from '../../mqtt-device.ts';
 import { until } from '../../until.ts';
 import { credentialsOf, streamWalks, untilStreamActive } from './camera.ts';
 import type { ClaimDoor, Mode } from './claim.ts';
@@ -112,18 +113,23 @@ export async function prepareIntrusions(
     return [`${ROLES[mode]} trust: sts:AssumeRole if aws:SourceArn`, intrusion];
   }
 
+  const hook = (name: string) => ({ targetArn: `arn:aws:lambda:${region}:${accountId}:function:${prefix}${name}` });
   const own = await iot.send(new DescribeProvisioningTemplateCommand({ templateName: `${prefix}claim` }));
 
-  /** Somebody who may make templates has the stack's role do the work, or asks the stack's hook. */
-  async function byOtherTemplate(templateName: string, hooked: boolean): Promise<Intrusion['intrude']> {
-    const { provisioningRoleArn, templateBody, preProvisioningHook } = own;
+  /** Somebody who may make templates has the stack's role do the work, or asks one of the stack's hooks. */
+  async function byOtherTemplate(
+    templateName: string,
+    preProvisioningHook?: { targetArn: string | undefined },
+  ): Promise<Intrusion['intrude']> {
+    const { provisioningRoleArn, templateBody } = own;
+    const hooked = preProvisioningHook !== undefined;
     await iot.send(
       new CreateProvisioningTemplateCommand({
         templateName,
         provisioningRoleArn,
         templateBody,
         enabled: true,
-        ...(hooked && { preProvisioningHook }),
+        ...(hooked && { preProvisioningHook: { payloadVersion: '2020-04-01', ...preProvisioningHook } }),
       }),
     );
     return async () => {
@@ -133,6 +139,23 @@ export async function prepareIntrusions(
         const { ownershipToken } = await takeCertificate(device);
         const place = { ThingName: SerialNumber, ThingTypeName: `${prefix}fixed`, Batch: '-' };
         const parameters = { SerialNumber, ...(!hooked && place) };
+        const { outcome, content } = await registerThing(device, templateName, ownershipToken, parameters);
+        if (outcome === 'rejected') throw new Error(content.errorMessage);
+      } finally {
+        await device.close();
+      }
+    };
+  }
+
+  /** The same with a camera's own certificate: the renewal hook, at a template that is not its own. */
+  async function renewalByOtherTemplate(templateName: string): Promise<Intrusion['intrude']> {
+    await byOtherTemplate(templateName, hook('renewalHook'));
+    const camera = cameras['thing-name'];
+    return async () => {
+      const device = await connectDevice(outputs, { clientId: camera.thingName, held: camera });
+      try {
+        const { ownershipToken } = await takeCertificate(device);
+        const parameters = { SerialNumber: camera.serialNumber };
         const { outcome, content } = await registerThing(device, templateName, ownershipToken, parameters);
         if (outcome === 'rejected') throw new Error(content.errorMessage);
       } finally {
@@ -183,14 +206,22 @@ export async function prepareIntrusions(
     [
       'ProvisioningRole trust: sts:AssumeRole if aws:SourceArn',
       {
-        intrude: await byOtherTemplate('intruder', false),
+        intrude: await byOtherTemplate('intruder'),
         refused: /^AWS IoT cannot assume the provisioning role/,
       },
     ],
     [
       'provisioningHook permission: lambda:InvokeFunction if aws:SourceArn',
       {
-        intrude: await byOtherTemplate('intruder-hooked', true),
+        intrude: await byOtherTemplate('intruder-hooked', hook('provisioningHook')),
+        refused: /^The pre-provisioning hook did not allow it/,
+        stoppedBy: /^AWS IoT cannot assume the provisioning role/,
+      },
+    ],
+    [
+      'renewalHook permission: lambda:InvokeFunction if aws:SourceArn',
+      {
+        intrude: await renewalByOtherTemplate('intruder-renewing'),
         refused: /^The pre-provisioning hook did not allow it/,
         stoppedBy: /^AWS IoT cannot assume the provisioning role/,
       },

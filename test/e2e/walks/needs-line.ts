@@ -1,6 +1,7 @@
 import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION, SILENCE } from './needs.ts';
 import { lifecycleNeeds } from './needs-lifecycle.ts';
 import { queryNeeds } from './needs-queries.ts';
+import { renewalNeeds } from './needs-renewal.ts';
 
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
 const MENDED = /^could not mend: \{"AccessDeniedException":\d+\}$/;
@@ -201,6 +202,7 @@ export const needs: Needs = {
   ...people,
   ...reconciling,
   ...queryNeeds,
+  ...renewalNeeds,
   'openapi trust: sts:AssumeRole by lambda.amazonaws.com': ['factory reads the description of the API', NO_FUNCTION],
   'provisioningHook role: dynamodb:UpdateItem on table/claim-certificates': [
     'is refused, and its claim certificate counts it',

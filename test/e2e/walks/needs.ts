@@ -8,12 +8,12 @@ export const SILENCE = /^(silence on|it hears nothing|waited \d+ ms in vain for)
 
 export const denied = (action: string) => new RegExp(`not authorized to perform: ${action} on resource: `);
 /** A device is not told why, not even that there was no hook to ask. */
-const HOOK_SAYS_NO = /^rejected: 403 AccessDenied The pre-provisioning hook did not allow it\.$/;
+export const HOOK_SAYS_NO = /^rejected: 403 AccessDenied The pre-provisioning hook did not allow it\.$/;
 /** The function's own answer, and API Gateway's when there is no function to answer. */
 export const FUNCTION_FAILED = /^500 internal$/;
 export const NO_FUNCTION = /^500 Internal Server Error$/;
 export const FORBIDDEN = /^403 Forbidden$/;
-const HUNG_UP = /^the broker hung up over \$aws\/\S+ \(135\)$/;
+export const HUNG_UP = /^the broker hung up over \$aws\/\S+ \(135\)$/;
 const CONNECT_REFUSED = /^CONNECT was refused with code 135$/;
 const NOT_ASSUMABLE = /^no credentials: 400 Unable to assume the role, or the role to assume does not exist$/;
 
