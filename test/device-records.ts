@@ -69,8 +69,8 @@ export const idsOf = ({ certificates }: DeviceRecord, ...states: string[]): stri
   certificates.filter(({ state }) => states.length === 0 || states.includes(state)).map(({ id }) => id);
 
 /** The certificates that carry the device policy, by AWS's own list: nothing else gives a camera power. */
-export async function powerfulCertificates(outputs: Outputs): Promise<string[]> {
-  const { iot } = awsClients(outputs, outputs.personas.admin);
+export async function powerfulCertificates(outputs: Outputs, clockOffsetMs = 0): Promise<string[]> {
+  const { iot } = awsClients(outputs, outputs.personas.admin, clockOffsetMs);
   const policyName = outputs.claim.templateName.replace(/-claim$/, '-device');
   const targets: string[] = [];
   for (let marker: string | undefined; ; ) {
@@ -82,9 +82,14 @@ export async function powerfulCertificates(outputs: Outputs): Promise<string[]> 
 }
 
 /** Whatever became of these devices: no certificate has power that the registry does not list. */
-export async function expectNoUnknownPower(outputs: Outputs, serialNumbers: string[]): Promise<void> {
-  const powerful = await powerfulCertificates(outputs);
-  const devices = await Promise.all(serialNumbers.map((serialNumber) => readDevice(outputs, serialNumber)));
+export async function expectNoUnknownPower(
+  outputs: Outputs,
+  serialNumbers: string[],
+  clockOffsetMs = 0,
+): Promise<void> {
+  const powerful = await powerfulCertificates(outputs, clockOffsetMs);
+  const when = { signingDate: new Date(Date.now() + clockOffsetMs) };
+  const devices = await Promise.all(serialNumbers.map((serialNumber) => readDevice(outputs, serialNumber, when)));
   const known = new Set(devices.flatMap((device) => idsOf(device)));
   expect(powerful.filter((id) => !known.has(id))).toEqual([]);
 }
