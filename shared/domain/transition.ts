@@ -40,7 +40,7 @@ export const transitionsOf = (before: Device | undefined, after: Device | undefi
 
 /** The event of a claim that was refused; the table counts some that it does not keep, and those have none. */
 export const denialOf = (claim: RefusedClaim): Happening => {
-  const { serialNumber, at, door, reason, certificateId, publicKeySha256, claimCertificateId, clientId } = claim;
+  const { serialNumber, at, door, reason, certificateId, publicKeySha256, claimCertificateId, clientId, sent } = claim;
   return {
     type: 'Claim refused',
     at,
@@ -54,6 +54,7 @@ export const denialOf = (claim: RefusedClaim): Happening => {
       ...(publicKeySha256 !== undefined && { publicKeySha256 }),
       ...(claimCertificateId !== undefined && { claimCertificateId }),
       ...(clientId !== undefined && { clientId }),
+      ...(sent !== undefined && { sent }),
     },
   };
 };

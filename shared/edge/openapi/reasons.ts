@@ -21,7 +21,8 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
   line: { means: 'Granted: a caller of `POST …/provision` vouched for it.' },
   'current-certificate': { means: 'Granted: a renewal, asked for with the certificate that the device has.' },
   'invalid-serial': {
-    means: 'What it sent is no serial number; `sent` shows it.',
+    means:
+      'What it sent is no serial number, so no device has it among its claims; the event `Claim refused` of `#invalid` tells of it.',
     remedy: 'Have the firmware send 1 to 128 of `A-Z a-z 0-9 _ -`.',
   },
   'parameter-not-allowed': {
