@@ -1,6 +1,6 @@
 import { IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 
-const iam = new IAMClient({});
+export const iam = new IAMClient({});
 
 const policyName = 'denied-certificates';
 

@@ -1,6 +1,6 @@
 import { DeleteConnectionCommand, IoTDataPlaneClient, ResourceNotFoundException } from '@aws-sdk/client-iot-data-plane';
 
-const iotData = new IoTDataPlaneClient({});
+export const iotData = new IoTDataPlaneClient({});
 
 export const connections = {
   /** Ends the session that this client id has, if it has one. */

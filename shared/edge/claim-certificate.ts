@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import { type ClaimCertificateOrder, claimCertificateOrder } from '../domain/claim-certificate.ts';
 import { disableRequest, provisioningClaimRequest } from './contract/claim-certificate.ts';
 import { certificateId } from './contract/device.ts';
-import { type HttpRequest, parse } from './http.ts';
+import type { HttpRequest } from './http.ts';
+import { parse } from './parse.ts';
 
 export const readClaimCertificateOrder = (body: unknown): ClaimCertificateOrder => parse(claimCertificateOrder, body);
 export const readDisabling = (body: unknown) => parse(disableRequest, body);

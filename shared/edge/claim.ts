@@ -1,5 +1,5 @@
 import { claimRequest, connectedRequest, provisionRequest } from './contract/connection.ts';
-import { parse } from './http.ts';
+import { parse } from './parse.ts';
 import { present } from './present.ts';
 
 export const readProvision = (body: unknown) => present(parse(provisionRequest, body));

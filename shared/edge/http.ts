@@ -4,8 +4,8 @@ import * as z from 'zod/mini';
 import { Failure } from '../domain/failure.ts';
 import { limits } from '../domain/limits.ts';
 import { serialNumber } from '../domain/manifest.ts';
-import { flawsOf } from './flaws.ts';
 import { logError } from './log.ts';
+import { parse } from './parse.ts';
 import { allPatient } from './patience.ts';
 import { problemOf } from './problem.ts';
 
@@ -82,15 +82,6 @@ const readJson = (event: APIGatewayProxyEventV2): unknown => {
     // Not the parser's own words: they quote the body.
     throw new Failure('invalid-json', 'the body is not JSON in UTF-8');
   }
-};
-
-/** What a schema makes of a value, or a `Failure` that names every member that is wrong. */
-export const parse = <Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> => {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const flaws = flawsOf(parsed.error);
-  const words = flaws.map(({ pointer, detail }) => (pointer ? `${pointer}: ${detail}` : detail)).join('; ');
-  throw new Failure('invalid-request', words, flaws);
 };
 
 export const readSerialNumber = ({ path }: HttpRequest): string =>

@@ -1,5 +1,6 @@
 import { approveClaimRequest, orderRequest, replaceRequest, retireRequest } from './contract/lifecycle.ts';
-import { type HttpRequest, parse, readSerialNumber } from './http.ts';
+import { type HttpRequest, readSerialNumber } from './http.ts';
+import { parse } from './parse.ts';
 import { present } from './present.ts';
 
 /** Who orders what of which device; a body may be left out where nothing has to be said. */

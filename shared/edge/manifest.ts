@@ -1,6 +1,5 @@
 import { type Announcement, announcement, manifestPage, type RowProblem } from '../domain/manifest.ts';
-import { flawsOf } from './flaws.ts';
-import { parse } from './http.ts';
+import { flawsOf, parse } from './parse.ts';
 
 type ReadRow = { row: Announcement } | { serialNumber: string; problem: RowProblem };
 

@@ -1,7 +1,8 @@
 import type { DeviceQuery, Position } from '../domain/query.ts';
 import { deviceFilter } from './contract/device-list.ts';
-import { type HttpRequest, parse } from './http.ts';
+import type { HttpRequest } from './http.ts';
 import { readPage, writeCursor } from './page.ts';
+import { parse } from './parse.ts';
 import { present } from './present.ts';
 
 /** Compared as text with what the registry holds, so written as the registry writes it. */

@@ -2,15 +2,17 @@ import { endCutOff, lapsedDenials, liftDenials } from '../domain/cut-off.ts';
 import { claimDueAt, type Device, isLiving, makingDueAt, removalDueAt } from '../domain/device.ts';
 import { finishStreams, pendingStreams } from '../domain/life.ts';
 import { endMaking, settleStream, undoMaking } from '../domain/making.ts';
+import { beginReport, type Report, reportFailure, reportMended } from '../domain/reconciliation.ts';
 import { forgetCertificates, seeCertificates } from '../domain/upkeep.ts';
 import { type CutOffPorts, cutOff } from './cut-off.ts';
 import { lift } from './deny.ts';
+import { rehearse } from './rehearse.ts';
 import { goOn, type ReplacePorts } from './replace.ts';
 
 export interface ReconcilePorts {
   registry: {
-    /** Serial numbers of devices whose time has come, the longest waiting first. */
-    due(now: string, limit: number): Promise<string[]>;
+    /** Serial numbers of devices whose time has come, a page at a time, the longest waiting first. */
+    due(now: string, after?: unknown): Promise<{ serialNumbers: string[]; next?: unknown }>;
     read(serialNumber: string): Promise<Device | undefined>;
     save(before: Device, after: Device): Promise<boolean>;
   };
@@ -148,59 +150,77 @@ const verbs: Record<string, Verb> = {
   liftLapsed,
 };
 
-export type Reconciliation = {
-  looked: number;
-  /** What was done, and to how many devices. */
-  done: Record<string, number>;
-  /** Devices that somebody else was writing; they stay due. */
-  raced: number;
-  /** Devices that AWS would not let us mend, by the name of its error; they stay due. */
-  failed: Record<string, number>;
-  /** Whether there was time for all that were due. */
-  complete: boolean;
-};
+/** The same work with nothing written anywhere. */
+const rehearsal = ({ registry, certificates, things, streams, endings, now }: ReconcilePorts): ReconcilePorts => ({
+  registry: rehearse(registry, { save: true }),
+  certificates: rehearse(certificates, {
+    attachPolicy: undefined,
+    detachPolicy: undefined,
+    deactivate: undefined,
+    delete: undefined,
+  }),
+  things: rehearse(things, { make: 'made', attach: undefined, detach: undefined }),
+  streams: rehearse(streams, { make: 'made' }),
+  endings: {
+    certificates: rehearse(endings.certificates, {
+      activate: undefined,
+      deactivate: undefined,
+      detachPolicy: undefined,
+      remove: 'gone',
+    }),
+    things: rehearse(endings.things, { detach: undefined, remove: 'gone', giveTo: undefined }),
+    streams: rehearse(endings.streams, { remove: 'gone', giveTo: 'given' }),
+    connections: rehearse(endings.connections, { drop: undefined }),
+    denials: rehearse(endings.denials, { put: undefined, remove: undefined }),
+    roles: rehearse(endings.roles, { deny: undefined }),
+  },
+  now,
+});
 
 /** Finishes or undoes what is due. Each step is idempotent and each record conditional, so two at once do no harm. */
 export const reconcile = async (
-  ports: ReconcilePorts,
+  given: ReconcilePorts,
   settings: ReconcileSettings,
-  { limit, hasTime }: { limit: number; hasTime(): boolean },
-): Promise<Reconciliation> => {
-  const report: Reconciliation = { looked: 0, done: {}, raced: 0, failed: {}, complete: true };
-  const serialNumbers = await ports.registry.due(ports.now().toISOString(), limit);
-  if (serialNumbers.length === limit) report.complete = false;
-  for (const serialNumber of serialNumbers) {
-    if (!hasTime()) {
-      report.complete = false;
-      break;
-    }
-    report.looked++;
-    try {
+  { hasTime, dryRun = false }: { hasTime(): boolean; dryRun?: boolean },
+): Promise<Report> => {
+  const report = beginReport(dryRun);
+  const ports = dryRun ? rehearsal(given) : given;
+  const now = ports.now().toISOString();
+  let page = await ports.registry.due(now);
+  for (;;) {
+    for (const serialNumber of page.serialNumbers) {
+      if (!hasTime()) return Object.assign(report, { complete: false });
+      report.looked++;
       await mend(serialNumber, ports, settings, report);
-    } catch (error) {
-      const name = error instanceof Error ? error.name : 'unknown';
-      report.failed[name] = (report.failed[name] ?? 0) + 1;
     }
+    if (page.next === undefined) return report;
+    page = await ports.registry.due(now, page.next);
   }
-  return report;
 };
 
-const mend = async (
+/** All that is unfinished of one device. What fails is reported, and stays due. */
+export const mend = async (
   serialNumber: string,
   ports: ReconcilePorts,
   settings: ReconcileSettings,
-  report: Reconciliation,
+  report: Report,
 ): Promise<void> => {
-  let device = await ports.registry.read(serialNumber);
+  let device: Device | undefined;
   for (const [name, verb] of Object.entries(verbs)) {
-    if (!device) return;
-    const mended: Device = await verb(device, ports, settings);
-    if (mended === device) continue;
-    if (!(await ports.registry.save(device, mended))) {
-      report.raced++;
+    try {
+      device ??= await ports.registry.read(serialNumber);
+      if (!device) return;
+      const mended: Device = await verb(device, ports, settings);
+      if (mended === device) continue;
+      if (!(await ports.registry.save(device, mended))) {
+        report.raced++;
+        return;
+      }
+      reportMended(report, name, serialNumber);
+      device = mended;
+    } catch (error) {
+      reportFailure(report, name, serialNumber, error);
       return;
     }
-    report.done[name] = (report.done[name] ?? 0) + 1;
-    device = mended;
   }
 };

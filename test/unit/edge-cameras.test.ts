@@ -6,6 +6,7 @@ import { denied } from '../../shared/edge/denial.ts';
 import { type HttpAnswer, type HttpRequest, http } from '../../shared/edge/http.ts';
 import { job } from '../../shared/edge/job.ts';
 import { patient } from '../../shared/edge/patience.ts';
+import { reconcileOrder } from '../../shared/edge/reconcile.ts';
 
 let lines: string[];
 beforeEach(() => {
@@ -146,14 +147,35 @@ describe('patience', () => {
 });
 
 describe('a job', () => {
+  const context = { getRemainingTimeInMillis: () => 1000 };
+
   it('logs and answers what it did, and rethrows what stopped it', async () => {
-    const context = { getRemainingTimeInMillis: () => 1000 };
-    expect(await job('reconcile', async () => ({ looked: 1 }))({}, context)).toEqual({ looked: 1 });
+    expect(await job('reconcile', reconcileOrder, async () => ({ looked: 1 }))({}, context)).toEqual({ looked: 1 });
     await expect(
-      job('reconcile', async () => {
+      job('reconcile', reconcileOrder, async () => {
         throw new Error('outage');
       })({}, context),
     ).rejects.toThrow('outage');
     expect(lines.map((line) => JSON.parse(line).what)).toEqual(['reconcile', 'reconcile']);
+  });
+
+  it.each([
+    [{}, false],
+    [{ dryRun: true }, true],
+    [{ version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }, false],
+  ])('%j orders reconcile, dry: %s', async (event, dryRun) => {
+    expect(await job('reconcile', reconcileOrder, async (order) => order)(event, context)).toEqual({ dryRun });
+  });
+
+  it.each([
+    [{ dryrun: true }],
+    [{ dryRun: 'yes' }],
+    [{ source: 'aws.events', 'detail-type': 'else' }],
+    ['text'],
+    [null],
+  ])('%j is no order, and nothing is done', async (event) => {
+    const work = async () => expect.fail('it was done');
+    const ordered = job('reconcile', reconcileOrder, work)(event, context);
+    await expect(ordered).rejects.toMatchObject({ code: 'invalid-request' });
   });
 });

@@ -54,7 +54,7 @@ const retireIn = (world: World, streams: 'keep' | 'delete' = 'keep') =>
   retireDevice({ ...order, streams }, portsOf(world), settings);
 const replaceIn = (world: World, keepUntilConnected = false) =>
   replaceDevice({ ...order, successor: 'CAM-2', keepUntilConnected }, portsOf(world), settings);
-const reconcileIn = ({ ports }: World) => reconcile(ports, settings, { limit: 100, hasTime: () => true });
+const reconcileIn = ({ ports }: World) => reconcile(ports, settings, { hasTime: () => true });
 const hardware = (world: World, change: Partial<Device> = {}) =>
   world.devices.set('CAM-2', {
     ...(world.device() as Device),

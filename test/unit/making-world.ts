@@ -106,8 +106,11 @@ export const makingWorld = (
           devices.set(after.serialNumber, after);
           return true;
         }),
-      due: async (now) =>
-        [...devices.values()].filter(({ dueAt }) => dueAt && dueAt <= now).map((one) => one.serialNumber),
+      due: async (now) => ({
+        serialNumbers: [...devices.values()]
+          .filter(({ dueAt }) => dueAt && dueAt <= now)
+          .map((one) => one.serialNumber),
+      }),
     },
     certificates: {
       issue: (csr) =>

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
-import type { Flaw } from '../domain/failure.ts';
+import { Failure, type Flaw } from '../domain/failure.ts';
 
 // zod/mini says "Invalid input" to everything until it is given words.
 z.config(en());
@@ -21,4 +21,13 @@ export const flawsOf = (error: z.core.$ZodError): Flaw[] => {
   );
   const more = flaws.length - mostFlaws;
   return more > 0 ? [...flaws.slice(0, mostFlaws), { pointer: '', detail: `and ${more} more` }] : flaws;
+};
+
+/** What a schema makes of a value, or a `Failure` that names every member that is wrong. */
+export const parse = <Schema extends z.ZodMiniType>(schema: Schema, value: unknown): z.output<Schema> => {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const flaws = flawsOf(parsed.error);
+  const words = flaws.map(({ pointer, detail }) => (pointer ? `${pointer}: ${detail}` : detail)).join('; ');
+  throw new Failure('invalid-request', words, flaws);
 };
