@@ -5,6 +5,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, expect, test } from 'vitest';
 import { startLocalRun } from '../local-run.ts';
 import { withEachConditionUnfulfilled, withoutEachRight } from '../policy-cuts.ts';
+import { liftReconcilesPace } from '../reconcile-function.ts';
 import { switchOffSchedules } from '../schedules.ts';
 import { copyManagedPolicies, plainName, readStack } from '../stack-policies.ts';
 import { prepareWalks } from './walks/all.ts';
@@ -35,6 +36,7 @@ const PROVISIONING = [
 const run = await startLocalRun();
 afterAll(() => run.stop());
 await switchOffSchedules(run.outputs);
+await liftReconcilesPace(run.outputs);
 await copyManagedPolicies(run.outputs, PROVISIONING);
 const stack = await readStack(run.outputs);
 const walks = await prepareWalks(run.outputs, stack.prefix);
