@@ -225,7 +225,7 @@ it('reconcile takes the certificate before away once its hour is over, and not e
   for (const id of ['unshown', 'own', 'next']) {
     made.certificates.set(id, { pem: '', isActive: true, policies: new Set(['device']), things: new Set(['CAM-1']) });
   }
-  const run = () => reconcile(made.ports, deployed, { limit: 10, hasTime: () => true });
+  const run = () => reconcile(made.ports, deployed, { hasTime: () => true });
   await run();
   expect([...made.certificates.keys()]).toEqual(['own', 'next']);
   expect(made.device().dueAt).toBe('2026-11-24T09:00:00.000Z');
