@@ -110,7 +110,7 @@ test.each([
   vi.useFakeTimers();
   try {
     const ended: string[] = [];
-    const socket = { write: () => true, writableLength: 0, destroySoon: () => {} };
+    const socket = { write: () => true, writableLength: 0, end: () => {}, destroy: () => {} };
     const connection = openConnection({
       socket: socket as never,
       connect: { cmd: 'connect', clientId: 'cam-a', protocolVersion: 5, keepalive },
