@@ -6,6 +6,7 @@ import { certificateIdOf, type Issued, type Issuer } from './issuer.ts';
 import { byMarker, pageOf } from './pages.ts';
 import { alreadyExists, checkOneOf, checkText, notFound } from './refusals.ts';
 import type { Certificate, CertificateStatus, Registry } from './registry.ts';
+import { leftOf } from './ties.ts';
 
 const CERTIFICATE_ID = { pattern: /^(0x)?[a-fA-F0-9]+$/, min: 64, max: 64 };
 const CERTIFICATE_PEM = { max: 65_536 };
@@ -107,8 +108,8 @@ export function certificateOperations({ registry, issuer, clock }: CertificateDe
         throw conflict(`Things must be detached before deletion (arn: ${certificateArn})`);
       }
       // forceDelete: "Forces the deletion of a certificate if it is inactive and is not attached to an IoT thing."
-      const attached = [...registry.policies.values()].some(({ targets }) => targets.has(certificateArn));
-      if (attached && !forceDelete) {
+      const hasPolicies = leftOf(registry.policyTargets, certificateArn).size > 0;
+      if (hasPolicies && !forceDelete) {
         throw conflict(`Certificate policies must be detached before deletion (arn: ${certificateArn})`);
       }
       registry.deleteCertificate(certificateId);

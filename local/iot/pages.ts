@@ -15,17 +15,22 @@ interface Asked {
 export function pageOf<T>(items: Iterable<T>, keyOf: (item: T) => string, { size, token, descending }: Asked) {
   const limit = size === undefined ? DEFAULT_SIZE : checkInteger(size, 'maxResults', 1, LARGEST_SIZE);
   const after = token === undefined ? undefined : keyIn(token);
-  const direction = descending ? -1 : 1;
-  const rest = [...items]
-    .map((item) => ({ item, key: keyOf(item) }))
-    .sort((a, b) => compare(a.key, b.key) * direction)
-    .filter(({ key }) => after === undefined || compare(key, after) * direction > 0);
-  const shown = rest.slice(0, limit);
-  const last = rest.length > limit ? shown.at(-1) : undefined;
+  const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0) * (descending ? -1 : 1);
+  // The first of the rest, and one more: a page is short where a fleet is long, so the fleet is not sorted for it.
+  let first: { key: string; item: T }[] = [];
+  const shorten = () => {
+    first = first.sort((one, other) => compare(one.key, other.key)).slice(0, limit + 1);
+  };
+  for (const item of items) {
+    const key = keyOf(item);
+    if (after === undefined || compare(key, after) > 0) first.push({ key, item });
+    if (first.length > 4 * LARGEST_SIZE) shorten();
+  }
+  shorten();
+  const shown = first.slice(0, limit);
+  const last = first.length > limit ? shown.at(-1) : undefined;
   return { items: shown.map(({ item }) => item), next: last && Buffer.from(`page:${last.key}`).toString('base64url') };
 }
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 function keyIn(token: string): string {
   const text = Buffer.from(token, 'base64url').toString();

@@ -7,6 +7,7 @@ import { byMarker, pageOf } from './pages.ts';
 import { alreadyExists, checkText, invalid, notFound, POLICY_NAME } from './refusals.ts';
 import type { Certificate, Policy, Registry } from './registry.ts';
 import { certificateAt } from './thing-principals.ts';
+import { leftOf, rightOf, tie, untie } from './ties.ts';
 
 /** General Reference: "Maximum policy document size … 2048 characters (excluding white space)". */
 const LONGEST_DOCUMENT = 2048;
@@ -51,7 +52,7 @@ export function policyOperations({ registry, clock }: PolicyDeps): Record<string
     DeletePolicy({ policyName }) {
       const policy = existingPolicy(registry, policyName);
       const reason = (why: string) => `${why} (name=${policyName})`;
-      if (policy.targets.size > 0) {
+      if (rightOf(registry.policyTargets, policyName).size > 0) {
         throw conflict(reason('The policy cannot be deleted as the policy is attached to one or more principals'));
       }
       if (policy.versions.length > 1) {
@@ -66,10 +67,10 @@ export function policyOperations({ registry, clock }: PolicyDeps): Record<string
     },
 
     AttachPolicy({ policyName, target }) {
-      const policy = existingPolicy(registry, policyName);
+      existingPolicy(registry, policyName);
       const certificate = certificateAtTarget(registry, target);
       checkPolicyCount(registry, certificate, [policyName]);
-      policy.targets.add(certificate.certificateArn);
+      tie(registry.policyTargets, policyName, certificate.certificateArn, true);
       return {};
     },
 
@@ -77,21 +78,23 @@ export function policyOperations({ registry, clock }: PolicyDeps): Record<string
       checkText(policyName, 'policyName', POLICY_NAME);
       checkText(target, 'target');
       // DetachPolicy models no ResourceNotFoundException: what is not attached is detached.
-      registry.policies.get(policyName)?.targets.delete(target);
+      untie(registry.policyTargets, policyName, target);
       return {};
     },
 
     ListAttachedPolicies({ target, recursive: _recursive, ...input }) {
       const { certificateArn } = certificateAtTarget(registry, target);
+      const names = leftOf(registry.policyTargets, certificateArn).keys();
       return policyPage(
-        [...registry.policies.values()].filter(({ targets }) => targets.has(certificateArn)),
+        [...names].flatMap((name) => registry.policies.get(name) ?? []),
         input,
       );
     },
 
     ListTargetsForPolicy({ policyName, ...input }) {
-      const policy = existingPolicy(registry, policyName);
-      const { items, next } = pageOf(policy.targets, (target) => target, byMarker(input));
+      existingPolicy(registry, policyName);
+      const targets = rightOf(registry.policyTargets, policyName).keys();
+      const { items, next } = pageOf(targets, (target) => target, byMarker(input));
       return { targets: items, nextMarker: next };
     },
 
@@ -180,7 +183,6 @@ export function createPolicy({ registry, clock }: PolicyDeps, policyName: string
     lastModifiedDate: now,
     versions: [{ versionId: '1', document, isDefaultVersion: true, createDate: now }],
     lastVersion: 1,
-    targets: new Set(),
   };
   registry.policies.set(policyName, policy);
   return policy;
@@ -198,8 +200,7 @@ export function checkPolicyCount(
   { certificateArn }: Pick<Certificate, 'certificateArn'>,
   policyNames: readonly string[],
 ): void {
-  const attached = [...registry.policies.values()].filter(({ targets }) => targets.has(certificateArn));
-  const all = new Set([...attached.map(({ policyName }) => policyName), ...policyNames]);
+  const all = new Set([...leftOf(registry.policyTargets, certificateArn).keys(), ...policyNames]);
   if (all.size > MOST_PER_TARGET) {
     const message = `The maximum number of policies attached to ${certificateArn} is ${MOST_PER_TARGET}`;
     throw new AwsError('LimitExceededException', 410, message);

@@ -9,7 +9,8 @@ import { type Allow, certificateSteps, type Step, thingSteps } from './overrides
 import { checkDocument, checkPolicyCount, createPolicy, existingPolicy } from './policies.ts';
 import { invalid } from './refusals.ts';
 import type { Certificate, Registry } from './registry.ts';
-import { attachThing, checkAttachment } from './thing-principals.ts';
+import { checkAttachment } from './thing-principals.ts';
+import { tie } from './ties.ts';
 
 export interface ProvisionRequest {
   /** The template's body. */
@@ -151,7 +152,7 @@ function attachmentStep(
     throw invalid(`Unknown ThingPrincipalType ${type}.`);
   allow('AttachThingPrincipal', { thingName, principal: certificate.certificateArn });
   checkAttachment(registry, certificate, thingName, type);
-  return () => attachThing(registry, certificate, thingName, type);
+  return () => tie(registry.attachments, thingName, certificate.certificateArn, type);
 }
 
 function policySteps(
@@ -176,6 +177,6 @@ function policySteps(
   }
   allow('AttachPolicy', { policyName, target: certificateArn });
   if (PolicyName !== undefined) existingPolicy(registry, policyName);
-  steps.push(() => registry.policies.get(policyName)?.targets.add(certificateArn));
+  steps.push(() => tie(registry.policyTargets, policyName, certificateArn, true));
   return { policyName, steps };
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../clock.ts';
 import { type Context, evaluate, type PolicyDocument, parsePolicy } from '../policy.ts';
+import { leftOf, noTies, type Ties, untieRight } from './ties.ts';
 
 /**
  * What AWS IoT remembers: things, certificates, policies, role aliases, templates, rules. The doors of this folder (broker, provisioning,
@@ -68,8 +69,6 @@ export interface Policy {
   versions: PolicyVersion[];
   /** Ever rising, also past deleted versions. */
   lastVersion: number;
-  /** Certificate ARNs (and thing group ARNs) it is attached to. */
-  targets: Set<string>;
 }
 
 export interface RoleAlias {
@@ -118,8 +117,10 @@ interface State {
   roleAliases: Map<string, RoleAlias>;
   templates: Map<string, ProvisioningTemplate>;
   rules: Map<string, TopicRule>;
-  /** Thing name → principal ARN → how it is attached. */
-  attachments: Map<string, Map<string, ThingPrincipalType>>;
+  /** Thing names and the principal ARNs attached to them. */
+  attachments: Ties<ThingPrincipalType>;
+  /** Policy names and the certificate ARNs that they are attached to. */
+  policyTargets: Ties<true>;
   eventConfigurations: Record<string, { Enabled: boolean }>;
 }
 
@@ -164,19 +165,14 @@ const emptyState = (): State => ({
   roleAliases: new Map(),
   templates: new Map(),
   rules: new Map(),
-  attachments: new Map(),
+  attachments: noTies(),
+  policyTargets: noTies(),
   eventConfigurations: {},
 });
 
-export function createRegistry({
-  clock,
-  region,
-  accountId,
-}: {
-  clock: Clock;
-  region: string;
-  accountId: string;
-}): Registry {
+type Options = Pick<Registry, 'region' | 'accountId'> & { clock: Clock };
+
+export function createRegistry({ clock, region, accountId }: Options): Registry {
   const changes = new EventEmitter<Changes>();
   const certificateArn = (certificateId: string) => registry.arn(`cert/${certificateId}`);
 
@@ -210,25 +206,20 @@ export function createRegistry({
     deleteCertificate(certificateId) {
       const arn = certificateArn(certificateId);
       registry.certificates.delete(certificateId);
-      for (const policy of registry.policies.values()) policy.targets.delete(arn);
-      for (const principals of registry.attachments.values()) principals.delete(arn);
+      untieRight(registry.policyTargets, arn);
+      untieRight(registry.attachments, arn);
       changes.emit('certificate', certificateId);
     },
 
     policiesOf(certificateId) {
-      const arn = certificateArn(certificateId);
-      return [...registry.policies.values()]
-        .filter((policy) => policy.targets.has(arn))
-        .flatMap((policy) => policy.versions.filter((version) => version.isDefaultVersion))
+      return [...leftOf(registry.policyTargets, certificateArn(certificateId)).keys()]
+        .flatMap((name) => registry.policies.get(name)?.versions.filter((version) => version.isDefaultVersion) ?? [])
         .map((version) => parsePolicy(version.document));
     },
 
     thingsOf(certificateId) {
-      const arn = certificateArn(certificateId);
-      return [...registry.attachments].flatMap(([thingName, principals]) => {
-        const type = principals.get(arn);
-        return type === undefined ? [] : [{ thingName, type }];
-      });
+      const things = leftOf(registry.attachments, certificateArn(certificateId));
+      return [...things].map(([thingName, type]) => ({ thingName, type }));
     },
 
     thingOf(certificateId, clientId) {

@@ -3,6 +3,7 @@ import { byToken, pageOf } from './pages.ts';
 import { checkOneOf, checkText, invalid, notFound } from './refusals.ts';
 import type { Certificate, Registry, ThingPrincipalType } from './registry.ts';
 import { existingThing } from './things.ts';
+import { rightOf, tie, untie } from './ties.ts';
 
 /** Which certificate is attached to which thing. */
 
@@ -17,7 +18,7 @@ interface Asked {
 export function thingPrincipalOperations({ registry }: { registry: Registry }): Record<string, Operation> {
   const principalsOf = (input: Asked & { thingName: string }) => {
     existingThing(registry, input.thingName);
-    const attached = [...(registry.attachments.get(input.thingName) ?? [])];
+    const attached = [...rightOf(registry.attachments, input.thingName)];
     const { items, next } = pageOf(
       attached.filter(([, type]) => (input.thingPrincipalType ?? type) === type),
       ([principal]) => principal,
@@ -41,7 +42,7 @@ export function thingPrincipalOperations({ registry }: { registry: Registry }): 
       existingThing(registry, thingName);
       const certificate = certificateAt(registry, principal);
       checkAttachment(registry, certificate, thingName, type);
-      attachThing(registry, certificate, thingName, type);
+      tie(registry.attachments, thingName, certificate.certificateArn, type);
       return {};
     },
 
@@ -49,7 +50,7 @@ export function thingPrincipalOperations({ registry }: { registry: Registry }): 
       existingThing(registry, thingName);
       const { certificateArn } = certificateAt(registry, principal);
       // Whether AWS minds that it was not attached is not documented; ResourceNotFoundException is modelled.
-      if (!registry.attachments.get(thingName)?.delete(certificateArn)) {
+      if (!untie(registry.attachments, thingName, certificateArn)) {
         throw notFound(`Principal ${certificateArn} is not attached to thing ${thingName}`);
       }
       return {};
@@ -102,15 +103,4 @@ export function checkAttachment(
       throw invalid(`The principal is already attached to thing ${attached.thingName}`);
     }
   }
-}
-
-export function attachThing(
-  registry: Registry,
-  { certificateArn }: Pick<Certificate, 'certificateArn'>,
-  thingName: string,
-  type: ThingPrincipalType,
-): void {
-  const principals = registry.attachments.get(thingName) ?? new Map<string, ThingPrincipalType>();
-  principals.set(certificateArn, type);
-  registry.attachments.set(thingName, principals);
 }

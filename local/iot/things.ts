@@ -6,6 +6,7 @@ import { checkAttributeCount, checkAttributes, mergedAttributes } from './attrib
 import { byToken, pageOf } from './pages.ts';
 import { alreadyExists, checkText, invalid, notFound, THING_NAME } from './refusals.ts';
 import type { Registry, Thing } from './registry.ts';
+import { rightOf } from './ties.ts';
 
 /** What a thing shall be, before it is known whether it may. */
 export interface ThingWish {
@@ -52,11 +53,10 @@ export function thingOperations({ registry }: { registry: Registry }): Record<st
       // DeleteThing: "Returns successfully with no error if the deletion is successful or you specify a thing that doesn't exist."
       if (!thing) return {};
       checkVersion(thing, expectedVersion);
-      if ((registry.attachments.get(thingName)?.size ?? 0) > 0) {
+      if (rightOf(registry.attachments, thingName).size > 0) {
         throw invalid(`Cannot delete. Thing ${thingName} is still attached to one or more principals`);
       }
       registry.things.delete(thingName);
-      registry.attachments.delete(thingName);
       return {};
     },
 

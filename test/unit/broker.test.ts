@@ -5,6 +5,7 @@ import type { MqttClient } from 'mqtt';
 import { generate } from 'mqtt-packet';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Certificate } from '../../local/iot/registry.ts';
+import { untie } from '../../local/iot/ties.ts';
 import { granted, type Held, type IotWorld, next, startIotWorld } from './iot-world.ts';
 
 let world: IotWorld;
@@ -303,7 +304,7 @@ describe('power taken away', () => {
   test('detaching the policy refuses what comes next', async () => {
     const held = await world.certificate({ policy: 'claim' });
     const client = await world.connected(held, 'claim-power');
-    world.registry.policies.get('claim')?.targets.delete(world.registry.arn(`cert/${held.certificateId}`));
+    untie(world.registry.policyTargets, 'claim', world.registry.arn(`cert/${held.certificateId}`));
     const end = closed(client);
     client.publish('$aws/certificates/create/json', '{}', { qos: 1 });
     await end;

@@ -13,6 +13,7 @@ import { createIssuer } from '../../local/iot/issuer.ts';
 import { createProvision } from '../../local/iot/provision.ts';
 import { createProvisioningDoor, type InvokeHook, type ProvisionRequest } from '../../local/iot/provisioning.ts';
 import { type Certificate, type CertificateStatus, createRegistry } from '../../local/iot/registry.ts';
+import { tie } from '../../local/iot/ties.ts';
 
 export interface Held {
   certificateId: string;
@@ -87,8 +88,7 @@ export async function startIotWorld() {
     thingName: string,
     type: 'EXCLUSIVE_THING' | 'NON_EXCLUSIVE_THING' = 'EXCLUSIVE_THING',
   ) {
-    const principals = registry.attachments.get(thingName) ?? new Map();
-    registry.attachments.set(thingName, principals.set(registry.arn(`cert/${certificateId}`), type));
+    tie(registry.attachments, thingName, registry.arn(`cert/${certificateId}`), type);
   }
 
   function putPolicy(policyName: string, statements: unknown[]) {
@@ -101,12 +101,11 @@ export async function startIotWorld() {
       lastModifiedDate: 0,
       versions: [{ versionId: '1', document, isDefaultVersion: true, createDate: 0 }],
       lastVersion: 1,
-      targets: registry.policies.get(policyName)?.targets ?? new Set(),
     });
   }
 
   function attachPolicy(policyName: string, certificateId: string) {
-    registry.policies.get(policyName)?.targets.add(registry.arn(`cert/${certificateId}`));
+    tie(registry.policyTargets, policyName, registry.arn(`cert/${certificateId}`), true);
   }
 
   async function certificate(

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createPolicy } from '../../local/iot/policies.ts';
 import type { Certificate } from '../../local/iot/registry.ts';
+import { rightOf, tie } from '../../local/iot/ties.ts';
 import { ACTIONS, accountId, DOCUMENT, provisioningWorld, type Sections } from './provision-world.ts';
 
 let here: ReturnType<typeof provisioningWorld>;
@@ -43,7 +44,8 @@ describe('a first claim', () => {
     const [first, second] = [await here.pendingCertificate(), await here.pendingCertificate()];
     await here.claim(first, { resources: { policy } });
     await here.claim(second, { resources: { policy } }, { SerialNumber: 'CAM-2' });
-    expect([...here.registry.policies.values()].map(({ targets }) => targets.size)).toEqual([0, 2]);
+    const { policies, policyTargets } = here.registry;
+    expect([...policies.keys()].map((name) => rightOf(policyTargets, name).size)).toEqual([0, 2]);
   });
 });
 
@@ -107,7 +109,8 @@ describe('nothing at all is left behind when', () => {
   test('the certificate would have more than ten policies', async () => {
     const certificate = await here.pendingCertificate();
     for (let n = 0; n < 10; n += 1) {
-      createPolicy(here, `p${n}`, DOCUMENT).targets.add(certificate.certificateArn);
+      createPolicy(here, `p${n}`, DOCUMENT);
+      tie(here.registry.policyTargets, `p${n}`, certificate.certificateArn, true);
     }
     await expect(here.claim(certificate)).rejects.toMatchObject({ code: 'LimitExceededException', status: 410 });
     expect(here.registry.things.size).toBe(0);
