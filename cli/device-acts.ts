@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { type Confirmation, confirm } from './confirm.ts';
 import { type ApiFlags, ask, askOnce, connect, withApi } from './connect.ts';
 import { type DeviceRecord, pathOf, remarks, standing } from './device-record.ts';
@@ -16,6 +16,8 @@ export interface ActFlags extends ApiFlags {
 interface SureFlags extends ActFlags {
   yes?: true;
 }
+
+const POLICIES = ['refuse', 'same-key', 'replace-certificate', 'approve', 'default'];
 
 const CODES = `
 The same again changes nothing and goes on where an act was interrupted.
@@ -81,6 +83,25 @@ Examples:
   firstlight device replace CAM-0001 --by CAM-0907 --keep-until-connected`,
     )
     .action((serial: string, flags: SureFlags & ReplaceFlags) => orOneLine(() => replace(serial, flags)));
+
+  act(device, 'reprovisioning', 'Say what a claim of this camera needs once it is active.')
+    .addArgument(new Argument('<POLICY>', 'what is needed').choices(POLICIES))
+    .addHelpText(
+      'after',
+      `
+  refuse               nothing opens it
+  same-key             the key that it has, or the pinned one
+  replace-certificate  what would open it if nobody had claimed it: with neither pin nor token, whoever holds a claim certificate
+  approve              an operator, for one key and one day (firstlight device approve)
+  default              what the deployment says
+${CODES}
+
+Examples:
+  firstlight device reprovisioning CAM-0001 refuse --reason 'mounted where nobody can reset it'`,
+    )
+    .action((serial: string, policy: string, flags: ActFlags) =>
+      orOneLine(() => perform(serial, 'reprovisioning', flags, { policy })),
+    );
 
   act(device, 'approve', 'Let one key claim, for a day, where the re-provisioning policy would not.')
     .option('--claim <id>', 'the attempt that you have seen: firstlight device why SERIAL')

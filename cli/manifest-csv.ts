@@ -4,7 +4,16 @@ import { CommandFailed } from './failure.ts';
 import type { ReadRow } from './manifest-row.ts';
 
 /** The fields of a row, as the API calls them. */
-const COLUMNS = ['serialNumber', 'model', 'batch', 'publicKeySha256', 'claimToken', 'streamMode', 'channels'];
+const COLUMNS = [
+  'serialNumber',
+  'model',
+  'batch',
+  'publicKeySha256',
+  'claimToken',
+  'streamMode',
+  'channels',
+  'reprovisioning',
+];
 const ATTRIBUTE = 'attr:';
 const DELIMITERS = [',', ';', '\t'] as const;
 /** The widest good row has less than 20 KB; whatever is longer is a quote that nobody closed. */

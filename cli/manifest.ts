@@ -8,8 +8,8 @@ import { type ImportFlags, importManifest } from './manifest-import.ts';
 const FILE = `
 FILE is CSV or JSON Lines; - reads the standard input.
   CSV         The first line names the columns: serialNumber and any of model, batch, publicKeySha256, claimToken, streamMode,
-              channels (separated by spaces or |) and attr:<name> for each free attribute. Comma, semicolon or tab; UTF-8 with
-              or without byte order mark; one row a line. An empty cell is a field that is left out.
+              channels (separated by spaces or |), reprovisioning and attr:<name> for each free attribute. Comma, semicolon or tab;
+              UTF-8 with or without byte order mark; one row a line. An empty cell is a field that is left out.
   JSON Lines  One object a line, as POST /devices takes it.
 `;
 

@@ -68,6 +68,8 @@ export interface ManifestRow {
   claimToken?: string;
   batch?: string;
   channels?: string[];
+  model?: string;
+  reprovisioning?: 'refuse' | 'same-key' | 'replace-certificate' | 'approve';
 }
 
 /** Announces devices as a factory does. */

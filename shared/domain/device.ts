@@ -118,6 +118,7 @@ export type HistoryEntry = {
     | 'retired'
     | 'reopened'
     | 'claim-approved'
+    | 'reprovisioning-set'
     | 'replaced'
     | 'taking-over'
     | 'taken-over'

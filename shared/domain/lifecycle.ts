@@ -1,5 +1,12 @@
 import { beginCutOff, later } from './cut-off.ts';
-import { type Approval, type CutOff, changed, type Device, type HistoryEntry } from './device.ts';
+import {
+  type Approval,
+  type CutOff,
+  changed,
+  type Device,
+  type HistoryEntry,
+  type ReprovisioningPolicy,
+} from './device.ts';
 import { Failure } from './failure.ts';
 import type { RefusedClaim } from './refusal.ts';
 import { leave } from './stream.ts';
@@ -119,6 +126,20 @@ export const approveClaim = (
     ...(order.claimId && { claimId: order.claimId }),
   };
   return changed(device, { approval }, entryOf('claim-approved', order, at, `key ${order.publicKeySha256}`));
+};
+
+/** What a claim of this device needs once it is active; `default` leaves that to the deployment. The same device comes back where it is so. */
+export const setReprovisioning = (
+  device: Device,
+  order: Order & { policy: ReprovisioningPolicy | 'default' },
+  now: Date,
+): Device | Failure => {
+  if (device.status === 'retired') return retiredFailure();
+  const { reprovisioning, ...rest } = device;
+  const { policy } = order;
+  if ((reprovisioning ?? 'default') === policy) return device;
+  const entry = entryOf('reprovisioning-set', order, now.toISOString(), policy);
+  return changed(rest, policy === 'default' ? {} : { reprovisioning: policy }, entry);
 };
 
 /** The key of the attempt that ops saw. */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { changed, type Device, streamModes } from './device.ts';
+import { changed, type Device, reprovisioningPolicies, streamModes } from './device.ts';
 import { limits } from './limits.ts';
 import { serialNumberProblem } from './serial-number.ts';
 
@@ -58,6 +58,8 @@ export const announcement = z
     streamMode: z._default(z.enum(streamModes), 'thing-name'),
     channels: z._default(channels, []),
     attributes: z.optional(attributes),
+    /** Left out: as it is. */
+    reprovisioning: z.optional(z.enum(reprovisioningPolicies)),
   })
   .check(
     z.refine((row) => row.channels.length === 0 || row.streamMode === 'thing-name', {
@@ -86,7 +88,7 @@ export type RowVerdict =
 
 const rejected = (code: string, detail: string): RowVerdict => ({ outcome: 'rejected', problem: { code, detail } });
 
-/** What decides who may claim and what is made for it. Once claimed, a manifest can no longer change it. */
+/** What decides who may claim and what is made for it. Once claimed, a manifest can no longer change it, nor its re-provisioning policy. */
 const identity = ['batch', 'publicKeySha256', 'claimTokenSha256', 'streamMode', 'channels'] as const;
 const description = ['model', 'attributes'] as const;
 /** Of a place that was taken over they go with the place, whatever the row of the new hardware says. */
@@ -127,7 +129,11 @@ export const announceRow = (
     return { outcome: 'created', device: changed(device, {}, { at, by, what: 'announced' }) };
   }
   const governed = known.replaces === undefined ? [] : ofPlace;
-  const changedIdentity = differs(known, row, identity).filter((name) => !governed.some((one) => one === name));
+  const changedIdentity = [
+    ...differs(known, row, identity).filter((name) => !governed.some((one) => one === name)),
+    // A row that does not speak of it takes back nothing that ops has set.
+    ...(row.reprovisioning === undefined ? [] : differs(known, row, ['reprovisioning'])),
+  ];
   const changes = [...changedIdentity, ...differs(known, row, description)];
   if (changes.length === 0) return { outcome: 'unchanged' };
   if (known.status !== 'registered' && changedIdentity.length > 0) {

@@ -1,4 +1,10 @@
-import { approveClaimRequest, orderRequest, replaceRequest, retireRequest } from './contract/lifecycle.ts';
+import {
+  approveClaimRequest,
+  orderRequest,
+  replaceRequest,
+  reprovisioningRequest,
+  retireRequest,
+} from './contract/lifecycle.ts';
 import { type HttpRequest, readSerialNumber } from './http.ts';
 import { parse } from './parse.ts';
 import { present } from './present.ts';
@@ -13,6 +19,9 @@ const actOf = <Body extends { reason?: string | undefined }>(request: HttpReques
 
 export const readOrder = (request: HttpRequest) => actOf(request, parse(orderRequest, request.jsonIfAny()));
 export const readRetire = (request: HttpRequest) => actOf(request, parse(retireRequest, request.jsonIfAny()));
+
+export const readReprovisioning = (request: HttpRequest) =>
+  actOf(request, parse(reprovisioningRequest, request.json()));
 
 export const readReplace = (request: HttpRequest) => {
   const { by: successor, ...body } = parse(replaceRequest, request.json());

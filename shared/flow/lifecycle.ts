@@ -1,7 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Device } from '../domain/device.ts';
+import type { Device, ReprovisioningPolicy } from '../domain/device.ts';
 import { Failure } from '../domain/failure.ts';
-import { approveClaim, keyOfClaim, type Order, reopen, resume, retire, suspend } from '../domain/lifecycle.ts';
+import {
+  approveClaim,
+  keyOfClaim,
+  type Order,
+  reopen,
+  resume,
+  retire,
+  setReprovisioning,
+  suspend,
+} from '../domain/lifecycle.ts';
 import type { RefusedClaim } from '../domain/refusal.ts';
 import {
   type CutOffSettings,
@@ -80,6 +89,9 @@ export const retireDevice = async (
 
 export const reopenDevice = (act: Act, ports: Recorder) =>
   decide(act, (known) => reopen(known, act, ports.now()), ports);
+
+export const setReprovisioningPolicy = (act: Act & { policy: ReprovisioningPolicy | 'default' }, ports: Recorder) =>
+  decide(act, (known) => setReprovisioning(known, act, ports.now()), ports);
 
 /** For the key of an attempt that ops saw, or for a key that ops knows. */
 export const approveDeviceClaim = async (

@@ -82,7 +82,7 @@ export const make = async (request: MakeRequest, ports: MakePorts, settings: Mak
     if (known && issued && known.making?.certificateId === issued.certificateId) {
       return finish(known, { ...issued, thingMade: false }, claim, ports, settings);
     }
-    const earlier = known && (await repeated(known, claim, ports));
+    const earlier = known && mayComeBack(known, claim, ports.now(), settings) && (await repeated(known, claim, ports));
     if (known && earlier) {
       if (issued && issued.certificateId !== earlier.certificateId) await discard(issued, ports);
       return finish(known, earlier, claim, ports, settings);
@@ -127,6 +127,10 @@ export const make = async (request: MakeRequest, ports: MakePorts, settings: Mak
 };
 
 const by = (claim: HttpClaim): string => claim.by ?? `door:${claim.door}`;
+
+/** Until life has shown, a repeat of the claim is the claim. After that it is a factory reset: its policy decides, as over MQTT. */
+const mayComeBack = (device: Device, claim: HttpClaim, now: Date, settings: MakeSettings): boolean =>
+  claim.door === 'line' || device.status !== 'active' || decideMaking(device, claim, now, settings).allow;
 
 /** The certificate that an earlier call has made for this very key, if AWS still honours it. */
 const repeated = async (device: Device, claim: HttpClaim, { certificates }: MakePorts) => {

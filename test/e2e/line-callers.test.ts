@@ -42,6 +42,7 @@ const ROUTES: [method: 'GET' | 'POST', path: string, of: Persona[]][] = [
   ['POST', '/devices/CAM-1/reopen', ['operator']],
   ['POST', '/devices/CAM-1/replace', ['operator']],
   ['POST', '/devices/CAM-1/approve-claim', ['operator']],
+  ['POST', '/devices/CAM-1/reprovisioning', ['operator']],
 ];
 
 /** A body that would do something, were it let in. */

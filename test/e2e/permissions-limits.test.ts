@@ -113,6 +113,7 @@ const FUNCTIONS: Record<string, string[]> = {
   listClaims: ['dynamodb:GetItem devices', 'dynamodb:Query claims'],
   onClaimRefused: ['events:PutEvents'],
   onDeviceChange: ['dynamodb:UpdateItem counters', 'events:PutEvents'],
+  setReprovisioning: RECORD,
   stats: ['dynamodb:Query counters'],
   onPresence: [...PRESENCE, 'iot:DeleteConnection', 'iot:UpdateCertificate', 'sqs:SendMessage'],
   openapi: [],
@@ -173,7 +174,7 @@ const READS = [
 ];
 const LINE = ['POST /devices', 'POST /devices/{serialNumber}/provision', 'POST /provisioning-claims'];
 
-const ACTS = ['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim'].map(
+const ACTS = ['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim', 'reprovisioning'].map(
   (act) => `POST /devices/{serialNumber}/${act}`,
 );
 

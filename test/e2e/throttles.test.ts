@@ -194,6 +194,11 @@ const ROUTES: Record<string, { asks: string[]; status: number; prepare(): Promis
     status: 200,
     prepare: async () => act((await made()).serialNumber, 'approve-claim', { publicKeySha256: 'a'.repeat(64) }),
   },
+  'POST /devices/{serialNumber}/reprovisioning': {
+    asks: DEVICE,
+    status: 200,
+    prepare: async () => act((await made()).serialNumber, 'reprovisioning', { policy: 'refuse' }),
+  },
 };
 
 const faultOf = (ask: string, more: object = {}) => {

@@ -134,6 +134,7 @@ describe('each documented example, sent as it stands', () => {
       'suspendDevice',
       'resumeDevice',
       'approveClaim',
+      'setReprovisioning',
       'replaceDevice',
       'retireDevice',
       'reopenDevice',

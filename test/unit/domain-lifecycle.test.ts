@@ -4,7 +4,15 @@ import { endCutOff, lapsedDenials, liftDenials, reassert } from '../../shared/do
 import type { Device, DeviceStatus } from '../../shared/domain/device.ts';
 import { Failure } from '../../shared/domain/failure.ts';
 import { showLife } from '../../shared/domain/life.ts';
-import { approveClaim, keyOfClaim, reopen, resume, retire, suspend } from '../../shared/domain/lifecycle.ts';
+import {
+  approveClaim,
+  keyOfClaim,
+  reopen,
+  resume,
+  retire,
+  setReprovisioning,
+  suspend,
+} from '../../shared/domain/lifecycle.ts';
 import { announceRow } from '../../shared/domain/manifest.ts';
 import {
   announceReplacement,
@@ -69,6 +77,7 @@ const acts: Record<string, Act> = {
   retire: (one) => retire(one, { ...order, streams: 'keep' }, now),
   reopen: (one) => reopen(one, order, now),
   approve: (one) => approveClaim(one, { ...order, publicKeySha256: key('b') }, now),
+  policy: (one) => setReprovisioning(one, { ...order, policy: 'refuse' }, now),
   replaced: (one) => {
     const taking = beginTakeover(one, fresh(), { ...order, keepUntilConnected: false }, now);
     return taking instanceof Failure ? taking : giveUpPlace(one, 'CAM-2', order, now);
@@ -106,6 +115,13 @@ const table: Record<string, Record<DeviceStatus, string>> = {
     suspended: 'device-suspended',
     retired: 'device-retired',
   },
+  policy: {
+    registered: 'registered',
+    claimed: 'claimed',
+    active: 'active',
+    suspended: 'suspended',
+    retired: 'device-retired',
+  },
   replaced: {
     registered: 'device-unclaimed',
     claimed: 'retired',
@@ -118,6 +134,17 @@ const table: Record<string, Record<DeviceStatus, string>> = {
 const cells = Object.entries(table).flatMap(([act, row]) =>
   statuses.map((status) => ({ act, status, expected: row[status] })),
 );
+
+it('a re-provisioning policy is set by its name, once, and taken back by `default`', () => {
+  const set = (one: Device, policy: 'refuse' | 'default') => setReprovisioning(one, { ...order, policy }, now);
+  const refusing = done(set(device('active'), 'refuse'));
+  expect(refusing.reprovisioning).toBe('refuse');
+  expect(refusing.history.at(-1)).toMatchObject({ what: 'reprovisioning-set', why: 'refuse: stolen' });
+  expect(set(refusing, 'refuse')).toBe(refusing);
+  const back = done(set(refusing, 'default'));
+  expect(back).not.toHaveProperty('reprovisioning');
+  expect(set(back, 'default')).toBe(back);
+});
 
 describe('the table of a life', () => {
   it.each(cells)('$status, $act: $expected', ({ act, status, expected }) => {

@@ -124,6 +124,21 @@ describe('announcing', () => {
     expect(announced(claimed, { claimTokenSha256: 'x' }).outcome).toBe('rejected');
   });
 
+  it('sets the re-provisioning policy while nobody has claimed it, and never takes back what ops has set', () => {
+    expect(created({ reprovisioning: 'refuse' }).reprovisioning).toBe('refuse');
+    const verdict = announced(created({ reprovisioning: 'refuse' }), { reprovisioning: 'same-key' });
+    expect(verdict).toMatchObject({ outcome: 'updated', device: { reprovisioning: 'same-key' } });
+    const active = { ...created(), status: 'active' as const, reprovisioning: 'refuse' as const };
+    expect(announced(active).outcome).toBe('unchanged');
+    expect(announced(active, { model: 'A2' })).toMatchObject({ device: { reprovisioning: 'refuse', model: 'A2' } });
+    expect(announced(active, { reprovisioning: 'refuse' }).outcome).toBe('unchanged');
+    // What lets another key take an active camera's place is not for whoever writes manifests.
+    expect(announced(active, { reprovisioning: 'replace-certificate' })).toMatchObject({
+      outcome: 'rejected',
+      problem: { code: 'already-claimed', detail: 'the device is active: its reprovisioning cannot change' },
+    });
+  });
+
   it('rejects the mode fixed where the deployment names no stream', () => {
     expect(announced(undefined, { streamMode: 'fixed' })).toMatchObject({ problem: { code: 'fixed-stream-missing' } });
     expect(announced(undefined, { streamMode: 'fixed' }, 'lobby').outcome).toBe('created');

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { reprovisioningPolicies } from '../../domain/device.ts';
 import { limits } from '../../domain/limits.ts';
 import { publicKeySha256, serialNumber } from '../../domain/manifest.ts';
 
@@ -16,6 +17,12 @@ export const replaceRequest = z.strictObject({
   ...order,
   by: serialNumber,
   keepUntilConnected: z._default(z.boolean(), false),
+});
+
+/** `default`: what the deployment says. */
+export const reprovisioningRequest = z.strictObject({
+  ...order,
+  policy: z.enum([...reprovisioningPolicies, 'default']),
 });
 
 /** For the attempt that ops saw, or for a key that ops knows. */

@@ -14,7 +14,13 @@ import {
 import { claimRequest, connectedRequest, connectionAnswer, provisionRequest } from './connection.ts';
 import { announceAnswer, announceRequest, certificateId, claimsAnswer, deviceAnswer } from './device.ts';
 import { devicesAnswer, devicesQuery, statsAnswer } from './device-list.ts';
-import { approveClaimRequest, orderRequest, replaceRequest, retireRequest } from './lifecycle.ts';
+import {
+  approveClaimRequest,
+  orderRequest,
+  replaceRequest,
+  reprovisioningRequest,
+  retireRequest,
+} from './lifecycle.ts';
 
 export type Persona = 'factory' | 'operator' | 'auditor';
 
@@ -219,6 +225,10 @@ export const routes: Route[] = [
   act('approve-claim', 'Let one key in, for a day, where the re-provisioning policy would not', {
     request: approveClaimRequest,
     failures: ['claim-not-found', 'device-suspended', 'device-retired', 'device-unclaimed', 'key-mismatch'],
+  }),
+  act('reprovisioning', 'Say what a claim of the device needs once it is active', {
+    request: reprovisioningRequest,
+    failures: ['device-retired'],
   }),
   {
     method: 'GET',

@@ -62,6 +62,7 @@ export const requests = {
     key: { summary: 'For a key that ops knows', value: { publicKeySha256: pinnedKeySha256, reason: 'new mainboard' } },
   },
   replaceDevice: { replace: { value: { by: 'CAM-0005', reason: 'broken lens' } } },
+  setReprovisioning: { refuse: { value: { policy: 'refuse', reason: 'mounted where nobody can reset it' } } },
   retireDevice: {
     retire: { summary: 'The streams stay', value: { reason: 'sold' } },
   },

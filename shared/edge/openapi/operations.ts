@@ -224,6 +224,17 @@ with \`keepUntilConnected\`, once the new one has shown life. ${again}`,
     examples: { serialNumber: 'CAM-0002' },
     requests: requests.approveClaim,
   },
+  'POST /devices/{serialNumber}/reprovisioning': {
+    operationId: 'setReprovisioning',
+    tag: 'lifecycle',
+    description: `The re-provisioning policy of this device, in place of the deployment's. An announcement sets it only while nobody has claimed
+the device: what lets another key take an active camera's place is for ops alone. ${again}`,
+    request: 'ReprovisioningOrder',
+    answer: 'Device',
+    answerMeans: 'With its `reprovisioning`, if it has one of its own',
+    examples: { serialNumber: 'CAM-0002' },
+    requests: requests.setReprovisioning,
+  },
   'GET /openapi.json': {
     operationId: 'openapi',
     tag: 'description',

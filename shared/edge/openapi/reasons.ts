@@ -130,6 +130,7 @@ export const rowProblems: Record<(typeof rowProblemCodes)[number], string> = {
   'duplicate-serial': 'An earlier row of the request says something else of this serial number.',
   'duplicate-key': 'An earlier row of the request pins the same key to another serial number.',
   'fixed-stream-missing': 'The row asks for the mode `fixed`, and the deployment names no fixed stream.',
-  'already-claimed': 'The device is claimed: its batch, pin, token, mode and channels cannot change any more.',
+  'already-claimed':
+    'The device is claimed: its batch, pin, token, mode, channels and re-provisioning policy cannot change any more.',
   'version-conflict': 'Somebody else was changing the device; send the row again.',
 };

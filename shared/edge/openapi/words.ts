@@ -1,3 +1,4 @@
+import type { ReprovisioningPolicy } from '../../domain/device.ts';
 import { limits } from '../../domain/limits.ts';
 import { reasons, rowProblems } from './reasons.ts';
 
@@ -23,6 +24,16 @@ const listOf = (meanings: Record<string, string | { means: string }>): string =>
   Object.entries(meanings)
     .map(([code, words]) => `- \`${code}\`: ${typeof words === 'string' ? words : words.means}`)
     .join('\n');
+
+/** What a claim of an active device needs. A pin is never lifted, and a spent token opens nothing. */
+const policies: Record<ReprovisioningPolicy | 'default', string> = {
+  refuse: 'Nothing opens it but `resume`, `retire` and `reopen`.',
+  'same-key': 'The key that the device has already, or the pinned one.',
+  'replace-certificate':
+    'What would open it if nobody had claimed it. With neither pin nor token that is whoever holds a claim certificate and knows the serial number.',
+  approve: 'An operator, who approves one key for a day.',
+  default: 'The policy of the deployment; without one, `same-key` where a key is pinned, else `approve`.',
+};
 
 const order = {
   reason: 'Kept in the history of the device',
@@ -73,12 +84,15 @@ export const members: Record<string, Record<string, string>> = {
     claimId: 'Of a refused claim in `GET /devices/{serialNumber}/claims`; this or `publicKeySha256`',
     publicKeySha256: 'Of the key to let in; this or `claimId`',
   },
+  ReprovisioningOrder: { ...order, policy: listOf(policies) },
   Announcement: {
     devices: 'Each row gets its own verdict: a bad one never stops the good ones',
     'devices.streamMode':
       'What its stream is called like: its thing, its certificate, or the one fixed stream of the deployment',
     'devices.channels': 'More streams of the same camera, `<thingName>.<channel>`; mode `thing-name` only',
     'devices.attributes': 'Free text for ops; kept in the registry only',
+    'devices.reprovisioning':
+      'What a claim needs once the device is active; left out: as it is, or else the policy of the deployment',
     dryRun: 'Tell the verdicts and write nothing',
   },
   Verdicts: {
@@ -102,6 +116,7 @@ export const members: Record<string, Record<string, string>> = {
     cutOff: 'What an act of ops has left to do at AWS',
     denied: 'Certificates whose issued credentials are denied by name until they have run out',
     approval: 'A key that ops has let in, for one claim',
+    reprovisioning: 'What a claim needs once it is active; absent: the policy of the deployment',
     takeover: 'The place of other hardware, on its way here',
     'history.of': 'The device whose history it was before this one took its place',
     dueAt: 'When `reconcile` looks at it',

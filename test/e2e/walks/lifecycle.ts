@@ -90,6 +90,9 @@ export function lifecycleWalks(outputs: Outputs, prefix: string, { claims, expec
       const { serialNumber } = await claimed('fixed');
       await act(serialNumber, 'approve-claim', { publicKeySha256: 'a'.repeat(64) });
     },
+    async 'operator sets a re-provisioning policy'() {
+      await act(await announced(), 'reprovisioning', { policy: 'refuse' });
+    },
     async 'operator approves a claim that is not there'() {
       const { serialNumber } = await claimed('fixed');
       await act(serialNumber, 'approve-claim', { claimId: '2026' }, 404);

@@ -51,6 +51,7 @@ export const lifecycleNeeds: Needs = {
     ...on('stream/*', 'kinesisvideo:ListTagsForStream', 'kinesisvideo:TagStream'),
   ]),
   ...ofRoute('approveClaim', 'operator approves a key', DEVICES),
+  ...ofRoute('setReprovisioning', 'operator sets a re-provisioning policy', DEVICES),
   'approveClaim role: dynamodb:GetItem on table/claims': [
     'operator approves a claim that is not there',
     FUNCTION_FAILED,

@@ -232,6 +232,7 @@ function routes(outputs: Outputs, keys: Keys, { thingName }: Target): Calls {
     'POST /devices/{serialNumber}/reopen': call('POST', `/devices/${thingName}/reopen`),
     'POST /devices/{serialNumber}/replace': call('POST', `/devices/${thingName}/replace`),
     'POST /devices/{serialNumber}/approve-claim': call('POST', `/devices/${thingName}/approve-claim`),
+    'POST /devices/{serialNumber}/reprovisioning': call('POST', `/devices/${thingName}/reprovisioning`),
     'GET /openapi.json': call('GET', '/openapi.json'),
     'POST /connected': call('POST', '/connected'),
     'POST /claim-certificates': call('POST', '/claim-certificates'),
