@@ -1,7 +1,10 @@
 // Trigger: POST /connected, signed by a camera with its own role's credentials; the only route that those open.
 // Needs: dynamodb:GetItem and UpdateItem on devices, Query on its index `place`; kinesisvideo:CreateStream and
-// ListTagsForStream on the deployment's streams (channels, and streams that could not be made in time).
+// ListTagsForStream on the deployment's streams (channels, and streams that could not be made in time);
+// iot:UpdateCertificate and DeleteConnection (what shows life though its device is suspended or retired).
 import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
+import { issuedCertificates } from '../shared/aws/iot.ts';
+import { connections } from '../shared/aws/iot-data.ts';
 import { streamsOf } from '../shared/aws/kinesis-video.ts';
 import { env } from '../shared/config.ts';
 import { readCamera, unlessDenied } from '../shared/edge/camera.ts';
@@ -14,6 +17,7 @@ const table = env.text('DEVICES_TABLE');
 const ports = {
   registry: devicesIn(table),
   streams: streamsOf(table, env.wholeNumber('RETENTION_HOURS'), 'thrown'),
+  intruders: { ...issuedCertificates, ...connections },
   now: () => new Date(),
 };
 const cameraRoles = env.text('CAMERA_ROLES').split(',');

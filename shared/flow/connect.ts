@@ -14,7 +14,7 @@ export interface ConnectPorts {
     isOurs(name: string, serialNumber: string): Promise<boolean>;
   };
   /** Who cuts off a certificate that shows life though its device is suspended or retired. */
-  intruders?: {
+  intruders: {
     deactivate(certificateId: string): Promise<void>;
     drop(clientId: string): Promise<void>;
   };
@@ -57,7 +57,7 @@ export const connect = async (
 
 /** RegisterThing may end after the device was suspended, and makes its certificate active. Only what is the device's is touched. */
 const cutOff = async ({ certificates, thingName }: Device, certificateId: string, { intruders }: ConnectPorts) => {
-  if (!intruders || !certificates.some(({ id }) => id === certificateId)) return;
+  if (!certificates.some(({ id }) => id === certificateId)) return;
   await intruders.deactivate(certificateId);
   await intruders.drop(thingName);
 };

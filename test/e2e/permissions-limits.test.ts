@@ -81,7 +81,7 @@ const FUNCTIONS: Record<string, string[]> = {
     'dynamodb:UpdateItem devices',
     ...MAKING,
   ],
-  connected: PRESENCE,
+  connected: [...PRESENCE, 'iot:DeleteConnection', 'iot:UpdateCertificate'],
   createClaimCertificate: [
     'dynamodb:PutItem claim-certificates',
     'dynamodb:UpdateItem claim-certificates',

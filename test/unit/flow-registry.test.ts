@@ -58,11 +58,16 @@ describe('connect', () => {
     make: async () => answer,
     isOurs: async () => isOurs,
   });
+  const cutOff: string[] = [];
+  const intruders = {
+    deactivate: async (certificateId: string) => void cutOff.push(certificateId),
+    drop: async (clientId: string) => void cutOff.push(clientId),
+  };
   const sign = (certificateId: string) => ({ certificateId, at });
 
   it('makes the device active and its channels, and writes nothing the second time', async () => {
     const registry = registryOf(claimed());
-    const ports = { registry, streams: streamsThat('made'), now };
+    const ports = { registry, streams: streamsThat('made'), intruders, now };
     const device = await connect('CAM-1', sign('c1'), ports);
     expect(device.status).toBe('active');
     expect(device.streams.map(({ name, state }) => [name, state])).toEqual([
@@ -79,11 +84,12 @@ describe('connect', () => {
     const late = await connect('CAM-1', sign('c1'), {
       registry: registryOf(claimed()),
       streams: streamsThat('late'),
+      intruders,
       now,
     });
     expect(late).toMatchObject({ dueAt: at, streams: [{ state: 'made' }, { state: 'pending' }] });
     const streams = streamsThat('exists', false);
-    const taken = await connect('CAM-1', sign('c1'), { registry: registryOf(claimed()), streams, now });
+    const taken = await connect('CAM-1', sign('c1'), { registry: registryOf(claimed()), streams, intruders, now });
     expect(taken.streams[1]?.state).toBe('taken');
     expect(taken.history.at(-1)?.why).toContain('CAM-1.sub');
   });
@@ -92,7 +98,7 @@ describe('connect', () => {
     const old = claimed({ status: 'retired', certificates: [], thingName: 'elsewhere' });
     const replacement = claimed({ serialNumber: 'CAM-2', thingName: 'CAM-1' });
     const registry = registryOf(old, replacement);
-    const device = await connect('CAM-1', sign('c1'), { registry, streams: streamsThat('made'), now });
+    const device = await connect('CAM-1', sign('c1'), { registry, streams: streamsThat('made'), intruders, now });
     expect(device.serialNumber).toBe('CAM-2');
   });
 
@@ -103,12 +109,24 @@ describe('connect', () => {
       since: '2026-01-01',
     }));
     const registry = registryOf(claimed({ certificates }));
-    const ports = { registry, streams: streamsThat('made'), now };
+    const ports = { registry, streams: streamsThat('made'), intruders, now };
     await expect(connect('CAM-1', sign('c9'), ports)).rejects.toMatchObject({ code: 'certificate-unknown' });
     await expect(connect('CAM-9', sign('c1'), ports)).rejects.toMatchObject({ code: 'device-not-found' });
     await expect(connect('CAM-1', sign('c1'), ports)).rejects.toMatchObject({ code: 'certificate-superseded' });
     expect(registry.contested).toEqual(['CAM-1 certificate-superseded']);
     expect(registry.saves).toBe(0);
+    // A clone sign never switches anything off.
+    expect(cutOff).toEqual([]);
+  });
+
+  it.each(['suspended', 'retired'] as const)('cuts off what shows life though its device is %s', async (status) => {
+    cutOff.length = 0;
+    const ports = { registry: registryOf(claimed({ status })), streams: streamsThat('made'), intruders, now };
+    await expect(connect('CAM-1', sign('c1'), ports)).rejects.toMatchObject({ code: `device-${status}` });
+    expect(cutOff).toEqual(['c1', 'CAM-1']);
+    // A certificate that is not the device's is nobody's business here.
+    await expect(connect('CAM-1', sign('c9'), ports)).rejects.toMatchObject({ code: `device-${status}` });
+    expect(cutOff).toEqual(['c1', 'CAM-1']);
   });
 
   it('reads again after a rival write, and gives up as an outage', async () => {
@@ -116,10 +134,12 @@ describe('connect', () => {
     const { save } = registry;
     let rivals = 1;
     registry.save = async (before, after) => (rivals-- > 0 ? false : save.call(registry, before, after));
-    expect((await connect('CAM-1', sign('c1'), { registry, streams: streamsThat('made'), now })).status).toBe('active');
+    expect(
+      (await connect('CAM-1', sign('c1'), { registry, streams: streamsThat('made'), intruders, now })).status,
+    ).toBe('active');
     const never = { ...registryOf(claimed()), save: async () => false };
     await expect(
-      connect('CAM-1', sign('c1'), { registry: never, streams: streamsThat('made'), now }),
+      connect('CAM-1', sign('c1'), { registry: never, streams: streamsThat('made'), intruders, now }),
     ).rejects.not.toHaveProperty('code');
   });
 });

@@ -56,6 +56,15 @@ export function connectedWalks(outputs: Outputs, prefix: string): Record<string,
       await expectStatus(says(camera), 204);
       await finished(camera);
     },
+    async 'camera says that it lives though it is suspended'() {
+      const camera = await made('fixed');
+      // On record, and nothing was done at AWS yet: its credentials are good.
+      const fault = { service: 'iot', operation: 'UpdateCertificate', kind: 'kill', times: 1 };
+      await tellStandIn(aws, 'faults', { faults: [fault] });
+      await expectStatus(operator.post(`/devices/${camera.serialNumber}/suspend`, {}), 500);
+      await tellStandIn(aws, 'faults');
+      await expectStatus(says(camera), 403);
+    },
     async 'camera says a number that is nobody’s'() {
       await expectStatus(says(await made('fixed'), `${prefix}${randomUUID()}`.slice(0, 60)), 403);
     },

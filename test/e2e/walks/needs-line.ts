@@ -71,6 +71,14 @@ const connected: Needs = {
     'camera says that it lives, and its channel is there already',
     FUNCTION_FAILED,
   ],
+  'connected role: iot:UpdateCertificate on cert/*': [
+    'camera says that it lives though it is suspended',
+    FUNCTION_FAILED,
+  ],
+  'connected role: iot:DeleteConnection on client/*': [
+    'camera says that it lives though it is suspended',
+    FUNCTION_FAILED,
+  ],
   'connected trust: sts:AssumeRole by lambda.amazonaws.com': ['fixed camera says that it lives', NO_FUNCTION],
   ...Object.fromEntries(
     [
