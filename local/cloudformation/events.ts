@@ -29,9 +29,11 @@ export const events: Record<string, ResourceType> = {
       'BatchSize',
       'BisectBatchOnFunctionError',
       'MaximumRetryAttempts',
+      'MaximumRecordAgeInSeconds',
+      'DestinationConfig',
       'Enabled',
     ],
-    async create({ BatchSize, MaximumRetryAttempts, ...properties }, site) {
+    async create({ BatchSize, MaximumRetryAttempts, MaximumRecordAgeInSeconds, ...properties }, site) {
       const { UUID } = await site.call(
         'lambda',
         'CreateEventSourceMapping',
@@ -39,6 +41,7 @@ export const events: Record<string, ResourceType> = {
           ...properties,
           BatchSize: number(BatchSize),
           MaximumRetryAttempts: number(MaximumRetryAttempts),
+          MaximumRecordAgeInSeconds: number(MaximumRecordAgeInSeconds),
         }),
       );
       return { id: UUID, attributes: { Id: UUID } };

@@ -5,7 +5,7 @@ import { AwsError } from '../error.ts';
 import type { Identities } from '../iam/identities.ts';
 import type { Operation } from '../service.ts';
 import type { Answer } from './environments.ts';
-import { type Mapping, shown } from './event-source-mapping.ts';
+import { lostBatch, type Mapping, shown } from './event-source-mapping.ts';
 import { roleCredentials } from './role.ts';
 import type { LambdaFunction } from './state.ts';
 import { recordOf, type StreamRecord } from './stream-record.ts';
@@ -29,12 +29,25 @@ const READS = ['DescribeStream', 'GetRecords', 'GetShardIterator', 'ListStreams'
 
 const invalid = (message: string) => new AwsError('InvalidParameterValueException', 400, message, { Type: 'User' });
 
+const destinationOf = ({
+  DestinationConfig,
+}: {
+  DestinationConfig?: { OnFailure?: { Destination?: string } };
+}): string | undefined => {
+  const queueArn = DestinationConfig?.OnFailure?.Destination;
+  if (queueArn !== undefined && !queueArn.startsWith('arn:aws:sqs:')) {
+    throw invalid('The stand-in knows one destination: an SQS queue for failures.');
+  }
+  return queueArn;
+};
+
 export function createEventSources({
   clock,
   identities,
   region,
   find,
   run,
+  deliver,
   log,
   onWrite,
 }: {
@@ -44,6 +57,8 @@ export function createEventSources({
   /** Throws AwsError. */
   find(name: string): LambdaFunction;
   run(fn: LambdaFunction, payload: string): Promise<Answer>;
+  /** To a queue, with the function's role; throws AwsError when that may not. */
+  deliver(fn: LambdaFunction, queueArn: string, body: string): void;
   log(functionName: string, text: string): void;
   onWrite(listener: ChangeListener): () => void;
 }): EventSources {
@@ -94,21 +109,45 @@ export function createEventSources({
         await pause(POLL_MS, isCurrent);
         continue;
       }
-      const batch = fresh(queue).slice(0, mapping.batchSize);
-      await deliver(mapping, batch, isCurrent);
+      discardOld(mapping, fn, queue, 0);
+      const batch = queue.slice(0, mapping.batchSize);
+      await bring(mapping, batch, isCurrent);
       if (isCurrent()) queue.splice(0, batch.length);
     }
   }
 
-  /** Drops what the stream has forgotten. */
-  function fresh(queue: StreamRecord[]): StreamRecord[] {
-    const oldest = (clock.now() - KEPT_MS) / 1000;
-    while (queue[0] && queue[0].dynamodb.ApproximateCreationDateTime < oldest) queue.shift();
-    return queue;
+  /** Takes off what is too old for the mapping, of which its destination is told, and what the stream has forgotten, of which nobody is. */
+  function discardOld(mapping: Mapping, fn: LambdaFunction, records: StreamRecord[], attempts: number): void {
+    const olderThan = (ms: number) => {
+      const oldest = (clock.now() - ms) / 1000;
+      const young = records.findIndex(({ dynamodb }) => dynamodb.ApproximateCreationDateTime >= oldest);
+      return records.splice(0, young === -1 ? records.length : young);
+    };
+    olderThan(KEPT_MS);
+    const { longestAgeSeconds: seconds } = mapping;
+    if (seconds >= 0) giveUp(mapping, fn, olderThan(seconds * 1000), { condition: 'RecordAgeExceeded', attempts });
+  }
+
+  function giveUp(
+    mapping: Mapping,
+    fn: LambdaFunction,
+    records: StreamRecord[],
+    why: Omit<Parameters<typeof lostBatch>[2], 'now'>,
+  ): void {
+    if (records.length === 0) return;
+    log(fn.functionName, `event source ${mapping.uuid}: ${records.length} records dropped: ${why.condition}\n`);
+    if (mapping.onFailure === undefined) return;
+    try {
+      deliver(fn, mapping.onFailure, lostBatch(mapping, records, { ...why, now: clock.now() }));
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      log(fn.functionName, `event source ${mapping.uuid}: ${error.message}\n`);
+    }
   }
 
   /** Lambda guide, "Retrying discarded batches" and "BisectBatchOnFunctionError": the same batch again, or its halves, and nothing behind it before. */
-  async function deliver(mapping: Mapping, batch: StreamRecord[], isCurrent: () => boolean): Promise<void> {
+  async function bring(mapping: Mapping, records: StreamRecord[], isCurrent: () => boolean): Promise<void> {
+    const batch = [...records];
     for (let failures = 0; isCurrent() && batch.length > 0; ) {
       const fn = find(mapping.functionArn);
       const isTaken = await attempt(fn, batch);
@@ -116,15 +155,14 @@ export function createEventSources({
       failures += 1;
       if (mapping.bisects && batch.length > 1) {
         const half = Math.ceil(batch.length / 2);
-        await deliver(mapping, batch.slice(0, half), isCurrent);
-        return deliver(mapping, batch.slice(half), isCurrent);
+        await bring(mapping, batch.slice(0, half), isCurrent);
+        return bring(mapping, batch.slice(half), isCurrent);
       }
       if (mapping.mostRetries >= 0 && failures > mapping.mostRetries) {
-        log(fn.functionName, `event source ${mapping.uuid}: ${batch.length} records dropped: RetryAttemptsExhausted\n`);
-        return;
+        return giveUp(mapping, fn, batch, { condition: 'RetryAttemptsExhausted', attempts: failures });
       }
       await pause(Math.min(POLL_MS * 2 ** failures, LONGEST_PAUSE_MS), isCurrent);
-      if (fresh([...batch]).length < batch.length) return;
+      if (isCurrent()) discardOld(mapping, fn, batch, failures);
     }
   }
 
@@ -164,6 +202,8 @@ export function createEventSources({
     CreateEventSourceMapping(input) {
       const fn = find(input.FunctionName);
       const { EventSourceArn, StartingPosition, BatchSize = 100, MaximumRetryAttempts = -1 } = input;
+      const { MaximumRecordAgeInSeconds = -1 } = input;
+      const onFailure = destinationOf(input);
       if (!/^arn:aws:dynamodb:[^:]+:\d{12}:table\/[^/]+\/stream\/.+$/.test(EventSourceArn ?? '')) {
         throw invalid('The stand-in knows one event source: the stream of a DynamoDB table.');
       }
@@ -183,6 +223,8 @@ export function createEventSources({
         batchSize: Number(BatchSize),
         bisects: input.BisectBatchOnFunctionError === true,
         mostRetries: Number(MaximumRetryAttempts),
+        longestAgeSeconds: Number(MaximumRecordAgeInSeconds),
+        ...(onFailure !== undefined && { onFailure }),
         startingPosition: StartingPosition,
         enabled: input.Enabled !== false,
         lastModified: clock.now(),
@@ -201,10 +243,11 @@ export function createEventSources({
       );
       return { EventSourceMappings: listed.map(shown) };
     },
-    UpdateEventSourceMapping({ UUID, Enabled, BatchSize }) {
+    UpdateEventSourceMapping({ UUID, Enabled, BatchSize, MaximumRetryAttempts }) {
       const mapping = known(UUID);
       if (Enabled !== undefined) mapping.enabled = Enabled;
       if (BatchSize !== undefined) mapping.batchSize = BatchSize;
+      if (MaximumRetryAttempts !== undefined) mapping.mostRetries = MaximumRetryAttempts;
       mapping.lastModified = clock.now();
       wake(mapping);
       return shown(mapping);

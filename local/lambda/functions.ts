@@ -71,16 +71,17 @@ export function createFunctions(options: FunctionsOptions): Functions {
   let functions = new Map<string, LambdaFunction>();
   const code = createCodeStore(options.codeRoot);
   const environments = createEnvironments({ clock, identities, region, awsEndpoint, log, environmentsPerFunction });
+  const deliver = (fn: LambdaFunction, queueArn: string, body: string) => {
+    // Lambda sends with the function's own role (Lambda guide, "Adding a destination").
+    identities.authorize(roleCredentials(fn, identities), [{ action: 'sqs:SendMessage', resource: queueArn }]);
+    sqs.send(queueArn, body);
+  };
   const events = createEvents({
     clock,
     log,
     find: (functionName) => functions.get(functionName),
     run: (fn, payload) => environments.run(fn, payload),
-    deliver(fn, queueArn, body) {
-      // Lambda sends with the function's own role (Lambda guide, "Adding a destination").
-      identities.authorize(roleCredentials(fn, identities), [{ action: 'sqs:SendMessage', resource: queueArn }]);
-      sqs.send(queueArn, body);
-    },
+    deliver,
   });
 
   function find(name: string): LambdaFunction {
@@ -113,6 +114,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
     region,
     find,
     run: (fn, payload) => environments.run(fn, payload),
+    deliver,
     log,
     onWrite: options.onWrite ?? (() => () => {}),
   });

@@ -38,6 +38,7 @@ async function world() {
   } as LambdaFunction;
   let tell: (change: ItemChange) => void = () => {};
   const batches: string[][] = [];
+  const letters: { queueArn: string }[] = [];
   /** Batches with one of these fail; each failure takes one off. */
   const poison = new Map<string, number>();
   const sources = createEventSources({
@@ -55,6 +56,7 @@ async function world() {
       poison.set(bad, (poison.get(bad) ?? 0) - 1);
       return { payload: '{}', functionError: 'Unhandled' };
     },
+    deliver: (_, queueArn, body) => void letters.push({ queueArn, ...JSON.parse(body) }),
     log: () => {},
     onWrite(listener) {
       tell = listener;
@@ -83,7 +85,7 @@ async function world() {
       StartingPosition: 'TRIM_HORIZON',
       ...more,
     }) as { UUID: string };
-  return { clock, sources, call, write, map, allow, batches, poison };
+  return { clock, sources, call, write, map, allow, batches, poison, letters };
 }
 
 describe('a stream that Lambda reads', () => {
@@ -122,6 +124,54 @@ describe('a stream that Lambda reads', () => {
     at.write('a', 'b');
     await at.sources.idle();
     expect(at.batches).toEqual([['a'], ['a'], ['b']]);
+  });
+
+  const OnFailure = { Destination: 'arn:aws:sqs:us-east-1:000000000000:failures' };
+
+  it('tells its destination where the records are that it has given up, and nothing of what they hold', async () => {
+    at.map({ BatchSize: 2, MaximumRetryAttempts: 1, DestinationConfig: { OnFailure } });
+    at.poison.set('a', 9);
+    at.write('a', 'b', 'c');
+    await at.sources.idle();
+    expect(at.batches).toEqual([['a', 'b'], ['a', 'b'], ['c']]);
+    expect(at.letters).toMatchObject([
+      {
+        queueArn: OnFailure.Destination,
+        version: '1.0',
+        requestContext: {
+          functionArn: 'arn:f:$LATEST',
+          condition: 'RetryAttemptsExhausted',
+          approximateInvokeCount: 2,
+        },
+        responseContext: { functionError: 'Unhandled' },
+        DDBStreamBatchInfo: {
+          batchSize: 2,
+          streamArn,
+          startSequenceNumber: expect.stringMatching(/1$/),
+          endSequenceNumber: expect.stringMatching(/2$/),
+        },
+      },
+    ]);
+    expect(JSON.stringify(at.letters)).not.toContain('NewImage');
+  });
+
+  it('gives up what has become too old, and only that', async () => {
+    at.map({ BatchSize: 1, MaximumRecordAgeInSeconds: 3600, DestinationConfig: { OnFailure } });
+    at.poison.set('a', 9);
+    at.write('a');
+    await until('the first try', async () => at.batches.length > 0);
+    at.clock.advance(3601);
+    at.write('b');
+    await at.sources.idle();
+    expect(at.batches.at(-1)).toEqual(['b']);
+    expect(at.letters).toMatchObject([
+      { requestContext: { condition: 'RecordAgeExceeded' }, DDBStreamBatchInfo: { batchSize: 1 } },
+    ]);
+  });
+
+  it('knows one kind of destination', () => {
+    const topic = { OnFailure: { Destination: 'arn:aws:sns:us-east-1:000000000000:failures' } };
+    expect(() => at.map({ DestinationConfig: topic })).toThrow(AwsError);
   });
 
   it('is refused without the rights to read it, and waits when they go', async () => {
