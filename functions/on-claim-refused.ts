@@ -1,4 +1,5 @@
-// Trigger: the stream of claims. Needs: events:PutEvents on the deployment's bus, and to read the stream.
+// Trigger: the stream of claims. Needs: events:PutEvents on the deployment's bus, sqs:SendMessage to the queue of what
+// was given up, and to read the stream.
 import { toRefusedClaim } from '../shared/aws/dynamodb/claims.ts';
 import { busOf } from '../shared/aws/event-bridge.ts';
 import { env } from '../shared/config.ts';

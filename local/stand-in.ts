@@ -5,6 +5,7 @@ import { createClock } from './clock.ts';
 import { bootStack, type Template } from './cloudformation/boot.ts';
 import { createCustomResources } from './cloudformation/custom.ts';
 import { createCloudFormation, type Stack } from './cloudformation/service.ts';
+import { createCloudWatch } from './cloudwatch.ts';
 import { createDoor } from './door.ts';
 import { createDynamoDb } from './dynamodb.ts';
 import { AwsError } from './error.ts';
@@ -139,6 +140,7 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
     kinesisvideo,
     sqs,
     eventBridge,
+    createCloudWatch({ clock, ...account }),
     cloudformation,
   ];
   const customResources = createCustomResources({ endpoint: awsEndpoint });

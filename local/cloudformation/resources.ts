@@ -1,3 +1,4 @@
+import { alarms } from './alarms.ts';
 import { compute } from './compute.ts';
 import { events } from './events.ts';
 import { iot } from './iot.ts';
@@ -6,6 +7,7 @@ import type { ResourceType, Site } from './resource-type.ts';
 
 /** Resource type → how the stand-in makes it, through the very operations that a client would call. */
 export const RESOURCE_TYPES: Record<string, ResourceType> = {
+  ...alarms,
   ...compute,
   ...events,
   ...iot,

@@ -6,6 +6,9 @@ export type Happening = { type: string; at: string; detail: Record<string, unkno
 
 export const source = 'firstlight';
 
+/** The event of a new sign that a serial number is used twice. */
+export const cloneSign = 'Device contested';
+
 /** `claim-withdrawn` → `Device claim withdrawn` */
 const typeOf = ({ what }: HistoryEntry): string => `Device ${what.replaceAll('-', ' ')}`;
 
@@ -35,7 +38,7 @@ export const transitionsOf = (before: Device | undefined, after: Device | undefi
   const { serialNumber, status, version, contested, contestedReason, contestedCount } = after;
   if (contested === undefined || contestedCount === before?.contestedCount) return events;
   const detail = { serialNumber, status, version, at: contested, why: contestedReason, count: contestedCount };
-  return [...events, { type: 'Device contested', at: contested, detail }];
+  return [...events, { type: cloneSign, at: contested, detail }];
 };
 
 /** The event of a claim that was refused; the table counts some that it does not keep, and those have none. */

@@ -124,9 +124,9 @@ function missingIn(right: string): RegExp {
     return /"unrecorded":"AccessDenied/;
   }
   // What could not be mended is counted, what could not be discarded or undone is left to AWS.
-  const isUndoing = /(Update|Delete)Certificate on cert\/\*$|^createClaimCertificate role: dynamodb:UpdateItem/.test(
-    right,
-  );
+  const isUndoing =
+    /(Update|Delete)Certificate on cert\/\*$|^createClaimCertificate role: dynamodb:UpdateItem/.test(right) &&
+    !right.startsWith('connected ');
   if (isUndoing || /^reconcile /.test(right)) return /^/;
   return new RegExp(`not authorized to perform: ${action} on resource`);
 }

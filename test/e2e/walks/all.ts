@@ -4,6 +4,7 @@ import { apiWalks, deploymentWalk } from './api.ts';
 import { cameraWalks } from './camera.ts';
 import { type ClaimDoor, claimWalks, type Mode, type Walk } from './claim.ts';
 import { connectedWalks } from './connected.ts';
+import { letterWalks } from './letters.ts';
 import { lifecycleWalks } from './lifecycle.ts';
 import { lineWalks } from './line.ts';
 import { presenceWalks } from './presence.ts';
@@ -46,6 +47,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...connectedWalks(outputs, prefix),
     ...(await queryWalks(outputs, cameras['thing-name'])),
     ...(await renewalWalks(outputs, claimDoor, presence)),
+    ...(await letterWalks(outputs)),
     ...lifecycleWalks(outputs, prefix, claimDoor),
     ...scheduleWalks(outputs, prefix),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),

@@ -42,6 +42,11 @@ export const queryNeeds: Needs = {
     ]),
   ),
   ...reading('onDeviceChange', 'devices', 'an announcement is told'),
+  'onDeviceChange role: sqs:SendMessage on event-failures': [
+    'an announcement is told in vain, and a letter tells',
+    SILENCE,
+  ],
+  'onClaimRefused role: sqs:SendMessage on event-failures': ['a denial is told in vain, and a letter tells', SILENCE],
   'onDeviceChange role: dynamodb:UpdateItem on table/counters': ['an announcement is counted', SILENCE],
   ...reading('onClaimRefused', 'claims', 'a denial is told'),
   'operator: execute-api:Invoke on GET/devices': ['operator lists devices', FORBIDDEN],

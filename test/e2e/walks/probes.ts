@@ -183,7 +183,9 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
   const events = new eventbridge.EventBridgeClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const EventBusName = prefix.replace(/-$/, '');
   const iotData = new IoTDataPlaneClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
-  const QueueUrl = `${endpoint}/${accountId}/${prefix}presence-failures`;
+  const queueUrl = (name: string) => `${endpoint}/${accountId}/${prefix}${name}`;
+  const sends = (name: string) => () =>
+    queues.send(new sqs.SendMessageCommand({ QueueUrl: queueUrl(name), MessageBody: '{}' }));
   const FunctionName = `${prefix}getDevice`;
   const RoleName = `${prefix}getDevice-${region}-lambdaRole`;
   const RoleArn = `arn:aws:iam::${accountId}:role/${RoleName}`;
@@ -195,8 +197,9 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
         }),
       ),
     'events:DeleteEventBus': () => events.send(new eventbridge.DeleteEventBusCommand({ Name: 'nobody' })),
-    'sqs:SendMessage': () => queues.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody: '{}' })),
-    'sqs:ReceiveMessage': () => queues.send(new sqs.ReceiveMessageCommand({ QueueUrl })),
+    'sqs:SendMessage presence-failures': sends('presence-failures'),
+    'sqs:SendMessage event-failures': sends('event-failures'),
+    'sqs:ReceiveMessage': () => queues.send(new sqs.ReceiveMessageCommand({ QueueUrl: queueUrl('presence-failures') })),
     'lambda:InvokeFunction': () => clients.lambda.send(new lambda.InvokeCommand({ FunctionName })),
     'lambda:UpdateFunctionConfiguration': () =>
       clients.lambda.send(new lambda.UpdateFunctionConfigurationCommand({ FunctionName })),
