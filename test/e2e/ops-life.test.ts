@@ -303,19 +303,6 @@ test('the key that ops has seen and approved is let in, and no other', async () 
   await device.close();
 });
 
-test('two operators at once: one act stands, and whoever lost is told the version', async () => {
-  const serialNumber = newSerial();
-  const { session } = await living({ serialNumber });
-  const answers = await Promise.all(
-    ['suspend', 'retire'].map((verb) => operator.post(`/devices/${serialNumber}/${verb}`, {})),
-  );
-  const lost = answers.find(({ status }) => status === 409);
-  // One after the other is as good: then both are done.
-  if (lost) expect(lost.body).toMatchObject({ version: expect.any(Number) });
-  await session.ended;
-  expect((await readDevice(run.outputs, serialNumber)).status).toMatch(/suspended|retired/);
-});
-
 test('the streams go only if that is asked for', async () => {
   const serialNumber = newSerial();
   const { session } = await living({ serialNumber });
