@@ -1,4 +1,5 @@
-import { DescribeCertificateCommand } from '@aws-sdk/client-iot';
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeCertificateCommand, UpdateCertificateCommand } from '@aws-sdk/client-iot';
 import { DescribeStreamCommand } from '@aws-sdk/client-kinesis-video';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +11,6 @@ import {
   claimCamera,
   newSerial,
   openClaim,
-  type Pending,
   registerThing,
   takeCertificate,
 } from '../camera-claim.ts';
@@ -120,14 +120,47 @@ test('two operators at once who have seen the same: one act is done, the other g
 });
 
 describe('suspended', () => {
-  test('while its claim is under way: what RegisterThing makes active after it is cut off by its first sign of life', {
-    timeout: 120_000,
+  test('while its claim is under way: RegisterThing comes too late, and the certificate has no power', {
+    timeout: 60_000,
   }, async () => {
-    const camera = await claimedAfterSuspension();
-    const { serialNumber, certificateId, thingName } = camera;
-    expect(await powerOf(certificateId)).toBe('ACTIVE');
-    expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'suspended' });
+    for (let attempt = 0; ; attempt++) {
+      const serialNumber = newSerial();
+      await announce(outputs, { serialNumber });
+      const device = await openClaim(outputs);
+      const { ownershipToken, certificateId } = await takeCertificate(device);
+      // The hook has written its yes, and waits for the stream.
+      const faults = [{ service: 'kinesisvideo', operation: 'CreateStream', kind: 'delay', ms: 1200 }];
+      await tellStandIn(outputs.aws, 'faults', { faults });
+      const parameters = { SerialNumber: serialNumber };
+      const registering = registerThing(device, outputs.claim.templateName, ownershipToken, parameters);
+      await until(
+        'the yes to be on record',
+        async () => (await readDevice(outputs, serialNumber)).status === 'claimed',
+      );
+      await act(serialNumber, 'suspend');
+      const { outcome } = await registering;
+      await tellStandIn(outputs.aws, 'faults');
+      await device.close();
+      expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'suspended' });
+      expect(await powerOf(certificateId)).toBe('INACTIVE');
+      // The suspension may have come when all was done already: then it is no such case.
+      if (outcome === 'rejected') return;
+      expect(attempt, 'no suspension came in between').toBeLessThan(8);
+    }
+  });
 
+  /** AWS does not say whether an inactive certificate stops a RegisterThing that is under way: here it has not. */
+  async function registeredAllTheSame(): Promise<Camera> {
+    const camera = await claimCamera(outputs, { serialNumber: newSerial() });
+    await act(camera.serialNumber, 'suspend');
+    const { certificateId } = camera;
+    await aws.iot.send(new UpdateCertificateCommand({ certificateId, newStatus: 'ACTIVE' }));
+    return camera;
+  }
+
+  test('and made active after that: its first sign of life cuts it off', async () => {
+    const camera = await registeredAllTheSame();
+    const { serialNumber, certificateId, thingName } = camera;
     const session = await connectDevice(outputs, { clientId: thingName, held: camera });
     await session.ended;
     expect(await powerOf(certificateId)).toBe('INACTIVE');
@@ -136,17 +169,29 @@ describe('suspended', () => {
     expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'suspended' });
   });
 
-  test('so is one that never connects, by reconcile; and whatever it had is denied by name meanwhile', {
-    timeout: 120_000,
-  }, async () => {
-    const camera = await claimedAfterSuspension();
+  test('and made active after that, but silent: what it gets is denied by name, and reconcile cuts it off', async () => {
+    const camera = await registeredAllTheSame();
+    const { serialNumber, certificateId } = camera;
     const keys = await credentialsOf(camera);
-    const { status, text } = await putMedia(outputs, keys, { name: camera.serialNumber }, footage(1, Date.now()));
+    const { status, text } = await putMedia(outputs, keys, { name: serialNumber }, footage(1, Date.now()));
     expect([status, text]).toEqual([403, expect.stringMatching(/explicit deny/)]);
-    const says = await createHttpApi(outputs, keys).post('/connected', { serialNumber: camera.serialNumber });
-    expect(says.status).toBe(403);
-    expect(await powerOf(camera.certificateId)).toBe('ACTIVE');
-    expect((await operator.get(`/devices/${camera.serialNumber}`)).body).toMatchObject({ cutOff: { act: 'suspend' } });
+    expect((await createHttpApi(outputs, keys).post('/connected', { serialNumber })).status).toBe(403);
+    expect(await powerOf(certificateId)).toBe('ACTIVE');
+
+    // It looks once more when no RegisterThing can be under way any longer: ten minutes later, or as if they had passed.
+    expect((await operator.get(`/devices/${serialNumber}`)).body).toMatchObject({ cutOff: { act: 'suspend' } });
+    await aws.dynamoDb.send(
+      new UpdateItemCommand({
+        TableName: outputs.claim.templateName.replace(/claim$/, 'devices'),
+        Key: { serialNumber: { S: serialNumber } },
+        UpdateExpression: 'SET cutOff.dueAt = :past, dueAt = :past',
+        ExpressionAttributeValues: { ':past': { S: '2020-01-01T00:00:00.000Z' } },
+      }),
+    );
+    const FunctionName = outputs.claim.templateName.replace(/claim$/, 'reconcile');
+    const { FunctionError } = await aws.lambda.send(new InvokeCommand({ FunctionName }));
+    expect(FunctionError).toBeUndefined();
+    expect(await powerOf(certificateId)).toBe('INACTIVE');
   });
 
   test('a sign of life from before it, delivered after it, changes nothing; nor does one that comes after resume', async () => {
@@ -178,42 +223,6 @@ describe('suspended', () => {
     expect([status, body.code]).toEqual([403, 'denied']);
     expect(await powerOf(certificateId)).toBe('INACTIVE');
   });
-
-  /** A camera whose claim was answered after its suspension; the race is run again until it comes out so. */
-  async function claimedAfterSuspension(): Promise<Camera> {
-    for (let attempt = 0; attempt < 8; attempt++) {
-      const serialNumber = newSerial();
-      await announce(outputs, { serialNumber });
-      const device = await openClaim(outputs);
-      const pending = await takeCertificate(device);
-      // The hook has written its yes, and waits for the stream.
-      await tellStandIn(outputs.aws, 'faults', {
-        faults: [{ service: 'kinesisvideo', operation: 'CreateStream', kind: 'delay', ms: 1200 }],
-      });
-      const registering = register(device, pending, serialNumber);
-      await until(
-        'the yes to be on record',
-        async () => (await readDevice(outputs, serialNumber)).status === 'claimed',
-      );
-      await act(serialNumber, 'suspend');
-      const camera = await registering;
-      await tellStandIn(outputs.aws, 'faults');
-      await device.close();
-      if (camera && (await powerOf(pending.certificateId)) === 'ACTIVE') return camera;
-    }
-    throw new Error('no suspension came in between a yes and its RegisterThing');
-  }
-
-  async function register(
-    device: Awaited<ReturnType<typeof openClaim>>,
-    { ownershipToken, ...held }: Pending,
-    serialNumber: string,
-  ): Promise<Camera | undefined> {
-    const parameters = { SerialNumber: serialNumber };
-    const { outcome, content } = await registerThing(device, outputs.claim.templateName, ownershipToken, parameters);
-    if (outcome !== 'accepted') return undefined;
-    return { ...held, serialNumber, thingName: content.thingName, configuration: content.deviceConfiguration };
-  }
 });
 
 test('a serial number that is retired, reopened and claimed anew: its old unit gets nothing, and harms nobody', async () => {

@@ -73,12 +73,10 @@ beforeAll(async () => {
     model: 'A1',
     ...more,
   });
-  await announce(
-    run.outputs,
-    registered('CAM-0003', { publicKeySha256 }),
-    registered('CAM-0006'),
-    registered('CAM-0008'),
-  );
+  // One after the other: lists are in the order of these instants.
+  await announce(run.outputs, registered('CAM-0003', { publicKeySha256 }));
+  await announce(run.outputs, registered('CAM-0006'));
+  await announce(run.outputs, registered('CAM-0008'));
   await living({ serialNumber: 'CAM-0001', channels: ['sub'] });
   await claimCamera(run.outputs, registered('CAM-0002'));
   expect(await asks('CAM-0003')).toBe('rejected');
