@@ -14,7 +14,7 @@ interface WhyFlags extends ApiFlags {
 interface Claim {
   claimId: string;
   at: string;
-  door: 'mqtt' | 'https' | 'line';
+  door: keyof typeof DOORS;
   outcome: 'granted' | 'refused';
   reason: string;
   means: string;
@@ -97,7 +97,7 @@ async function claimsOf(api: Api, serialNumber: string, limit: number): Promise<
   }
 }
 
-const DOORS = { mqtt: 'over MQTT', https: 'over HTTPS', line: 'on the line' } as const;
+const DOORS = { mqtt: 'over MQTT', https: 'over HTTPS', line: 'on the line', renewal: 'as a renewal' } as const;
 
 function told(claim: Claim): string {
   const { at, outcome, door, reason, means, remedy, claimId } = claim;

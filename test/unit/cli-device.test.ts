@@ -234,6 +234,50 @@ describe('device export', () => {
   });
 });
 
+describe('device why', () => {
+  const claim = (more: object) => ({
+    claimId: '2026-11-24T06:20:08.300Z#ab',
+    at: '2026-11-24T06:20:08.300Z',
+    door: 'mqtt',
+    outcome: 'granted',
+    reason: 'allow-list',
+    means: 'Granted: nobody had claimed it.',
+    ...more,
+  });
+
+  it('pages through every attempt, and names each door', async () => {
+    const pages = [
+      { claims: [claim({ door: 'renewal' }), claim({ door: 'line' })], nextCursor: 'c' },
+      { claims: [claim({ outcome: 'refused', remedy: 'Wait.' })], notKept: [{ during: '2026-11-24', refused: 1200 }] },
+    ];
+    answer = ({ path, query }) => {
+      if (!path.endsWith('/claims')) return { body: device() };
+      return { body: pages[query.cursor === undefined ? 0 : 1] };
+    };
+    const { code, stdout, stderr } = await run('device', 'why', 'CAM-1');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toBe(
+      [
+        'CAM-1 is active.',
+        '',
+        '2026-11-24 06:20:08  granted as a renewal: allow-list',
+        '  Granted: nobody had claimed it.',
+        '',
+        '2026-11-24 06:20:08  granted on the line: allow-list',
+        '  Granted: nobody had claimed it.',
+        '',
+        '2026-11-24 06:20:08  refused over MQTT: allow-list',
+        '  Granted: nobody had claimed it.',
+        '  To do: Wait.',
+        '  claim id           2026-11-24T06:20:08.300Z#ab',
+        '',
+        'And 1,200 more refused in 2026-11-24, which were only counted.',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
 describe('an act', () => {
   it.each([
     [['suspend', '--reason', 'stolen'], { reason: 'stolen' }],
