@@ -38,7 +38,7 @@ export function register(device: Command): void {
       `
 A page at a time, so memory does not grow with the fleet. A cell of the CSV that a spreadsheet would run (it begins with = + - @ or a
 tab) gets a ' in front; JSON Lines is exact. Stopped with Ctrl-C, what was written ends with a whole line.
-Exit code: 0 all of it, 2 it could not be written to its end, 130 stopped with Ctrl-C.
+Exit code: 0 all of it, 1 the API refused, 2 it could not be written to its end, 130 stopped with Ctrl-C.
 
 Examples:
   firstlight device export --batch week-47 --out week-47.csv

@@ -58,18 +58,12 @@ export function createCloudWatch({
         );
         return { MetricAlarms: found.map(described), CompositeAlarms: [] };
       },
-      DeleteAlarms({ AlarmNames }: { AlarmNames: string[] }) {
-        const missing = AlarmNames.find((name) => !alarms.has(name));
-        if (missing !== undefined) throw new AwsError('ResourceNotFound', 404, `Alarm ${missing} does not exist.`);
-        for (const name of AlarmNames) alarms.delete(name);
-      },
     },
 
     /** Service Authorization Reference, "Amazon CloudWatch". */
     needs(operation, input) {
-      const { AlarmName, AlarmNames } = input as { AlarmName?: string; AlarmNames?: string[] };
-      const names = AlarmNames ?? [AlarmName ?? '*'];
-      return names.map((name) => ({ action: `cloudwatch:${operation}`, resource: arnOf(name) }));
+      const { AlarmName = '*' } = input as { AlarmName?: string };
+      return [{ action: `cloudwatch:${operation}`, resource: arnOf(AlarmName) }];
     },
 
     snapshot: () => structuredClone(alarms),
