@@ -10,7 +10,7 @@ import { switchOffSchedules } from '../schedules.ts';
 import { copyManagedPolicies, plainName, readStack } from '../stack-policies.ts';
 import { prepareWalks } from './walks/all.ts';
 import { SILENCE } from './walks/needs.ts';
-import { needs } from './walks/needs-line.ts';
+import { HALF_MADE, LEFT_BEHIND, needs } from './walks/needs-line.ts';
 
 /**
  * Least privilege, proved from the running stack: every right that it gives is taken away in turn, the smallest walk
@@ -88,6 +88,21 @@ test.each(Object.entries(walks))('with all rights, one %s', async (_, walk) => {
   await walk(PATIENCE_MS);
 });
 
+/** A function that fails tells why, and not what it could not take back then: the walk looks for what was left. */
+const isUndoing = (right: string) => [LEFT_BEHIND, HALF_MADE].includes(needs[right]?.[1] ?? /$^/);
+
+test('each missing right is told in a log, but for these', () => {
+  const untold = cuts.map(({ right }) => right).filter(isUndoing);
+  expect(untold.sort()).toEqual([
+    'claimOverHttps role: iot:DeleteCertificate on cert/*',
+    'claimOverHttps role: iot:UpdateCertificate on cert/*',
+    'createClaimCertificate role: dynamodb:UpdateItem on table/claim-certificates',
+    'createClaimCertificate role: iot:UpdateCertificate on cert/*',
+    'provisionDevice role: iot:DeleteCertificate on cert/*',
+    'provisionDevice role: iot:UpdateCertificate on cert/*',
+  ]);
+});
+
 test.each(cuts)('needed: $right', async ({ right, paper, document }) => {
   const [name, seen] = needs[right] ?? ['', /$^/];
   const walk = walks[name];
@@ -97,7 +112,7 @@ test.each(cuts)('needed: $right', async ({ right, paper, document }) => {
   try {
     await expect(walk(seen === SILENCE ? SILENCE_MS : PATIENCE_MS)).rejects.toThrow(seen);
     // A caller is not told which right is missing; whoever runs the service reads it in the function's log.
-    if (log) await expect.poll(log, { timeout: PATIENCE_MS }).toMatch(missingIn(right));
+    if (log && !isUndoing(right)) await expect.poll(log, { timeout: PATIENCE_MS }).toMatch(missingIn(right));
   } finally {
     await paper.write(paper.document);
   }
@@ -123,10 +138,5 @@ function missingIn(right: string): RegExp {
   ) {
     return /"unrecorded":"AccessDenied/;
   }
-  // What could not be mended is counted, what could not be discarded or undone is left to AWS.
-  const isUndoing =
-    /(Update|Delete)Certificate on cert\/\*$|^createClaimCertificate role: dynamodb:UpdateItem/.test(right) &&
-    !right.startsWith('connected ');
-  if (isUndoing || /^reconcile /.test(right)) return /^/;
   return new RegExp(`not authorized to perform: ${action} on resource`);
 }

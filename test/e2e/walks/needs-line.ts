@@ -5,8 +5,8 @@ import { renewalNeeds } from './needs-renewal.ts';
 
 const STREAM = ['kinesisvideo:CreateStream on stream/*', 'kinesisvideo:ListTagsForStream on stream/*'];
 const MENDED = /^could not mend: \{"AccessDeniedException":\d+\}$/;
-const LEFT_BEHIND = /^a certificate was left behind$/;
-const HALF_MADE = /^a claim certificate was left half made$/;
+export const LEFT_BEHIND = /^a certificate was left behind$/;
+export const HALF_MADE = /^a claim certificate was left half made$/;
 const NOT_WRITTEN = /^the denial was not written down$/;
 
 /** Both doors at which a device is made over HTTP take the same steps. */
