@@ -3,7 +3,7 @@ import type { Authorization } from './authorization.ts';
 import type { Connection, Message, Subscription } from './connection.ts';
 import { LARGEST_PAYLOAD, REASON } from './packets.ts';
 import type { Presence } from './presence.ts';
-import { isReserved, isShared, isTopicFilter, isTopicName, topicMatches } from './topics.ts';
+import { isReserved, isShared, isTopicFilter, isTopicName } from './topics.ts';
 
 export interface Publish {
   topic: string;
@@ -161,9 +161,9 @@ function subscribe(packet: ISubscribePacket, connection: Connection, floor: Floo
   for (const { filter, isNew, retainHandling } of granted) {
     // MQTT 5 §3.8.3.1, Retain Handling
     if (retainHandling === 2 || (retainHandling === 1 && !isNew)) continue;
-    for (const message of floor.retained.values()) {
-      if (topicMatches(filter, message.topic)) connection.deliver(message);
-    }
+    // IoT guide, "AWS IoT differences from MQTT specifications": a filter with a wildcard gets no retained message.
+    const message = floor.retained.get(filter);
+    if (message) connection.deliver(message);
   }
 
   function refusalOf(filter: string, count: number): number | undefined {
