@@ -57,6 +57,7 @@ export function createIngest({
   let tracks: readonly number[] = [];
   let fragment: OpenFragment | undefined;
   let previousTimecode = Number.NEGATIVE_INFINITY;
+  let latestFrameMs = Number.NEGATIVE_INFINITY;
 
   // FragmentNumber is longer than any JSON number keeps: a string, as real answers have it.
   const say = (EventType: string, { timecodeMs, number }: OpenFragment) =>
@@ -100,6 +101,8 @@ export function createIngest({
 
   function addFrame(to: OpenFragment, event: Extract<MkvEvent, { type: 'frame' }>): number | undefined {
     if (!tracks.includes(event.trackNumber)) return 4010;
+    // API_dataplane_PutMedia: "The earliest frame timestamp in a fragment must be after the latest frame timestamp in the previous fragment."
+    if (event.timecodeMs <= latestFrameMs) return 4004;
     to.tracksSeen.add(event.trackNumber);
     to.lastFrameMs = Math.max(to.lastFrameMs, event.timecodeMs);
     if (event.bytesOfFragment > LARGEST_FRAGMENT) return 4001;
@@ -109,6 +112,7 @@ export function createIngest({
   function close(whole: OpenFragment, sizeBytes: number): number | undefined {
     if (whole.tracksSeen.size < tracks.length) return 4011;
     fragment = undefined;
+    latestFrameMs = whole.lastFrameMs;
     say('RECEIVED', whole);
     // "PERSISTED: ... only if the data retention period is greater than zero" (API_dataplane_PutMedia).
     if (stream.retentionHours === 0) return undefined;

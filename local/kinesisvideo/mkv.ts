@@ -10,7 +10,7 @@ export type MkvEvent =
   /** A cluster's timecode is known. */
   | { type: 'opened'; timecodeMs: number }
   | { type: 'frame'; trackNumber: number; timecodeMs: number; bytesOfFragment: number }
-  /** The next cluster, the end-of-fragment tag, a new segment, or the end of the body. */
+  /** The next cluster, the end-of-fragment tag, or the end of the body. */
   | { type: 'closed'; bytesOfFragment: number };
 
 export interface MkvReader {
@@ -81,8 +81,9 @@ export function createMkvReader(): MkvReader {
 
   function* enter({ id, length }: Header): Generator<MkvEvent> {
     if (id === SEGMENT) {
-      if (seen === 'nothing') throw new MkvError('a segment without an EBML header');
       yield* close();
+      // API_dataplane_PutMedia: "An MKV stream containing more than one MKV segment … also results in the Error acknowledgement."
+      if (seen !== 'ebml') throw new MkvError('a segment without a header of its own, or a second one');
       seen = 'segment';
     } else if (id === CLUSTER) {
       if (tracks === undefined) throw new MkvError('a cluster before the tracks');
@@ -97,14 +98,15 @@ export function createMkvReader(): MkvReader {
     if (id === EBML) {
       const docType = text(children(data), DOC_TYPE);
       if (docType !== 'matroska' && docType !== 'webm') throw new MkvError('an EBML document that is not Matroska');
-      // A producer may begin anew within one connection.
       yield* close();
+      if (seen !== 'nothing') throw new MkvError('a second EBML header');
       seen = 'ebml';
-      tracks = undefined;
     } else if (id === INFO) {
       const scale = children(data).find((child) => child.id === TIMECODE_SCALE);
       timecodeScale = scale === undefined ? 1_000_000 : unsigned(scale.data);
     } else if (id === TRACKS) {
+      // "… or containing disallowed MKV elements (like track*)": one list of tracks, at the head.
+      if (tracks !== undefined) throw new MkvError('a second list of tracks');
       const entries = children(data).filter((child) => child.id === TRACK_ENTRY);
       tracks = entries.map((entry) => {
         const number = children(entry.data).find((child) => child.id === TRACK_NUMBER);

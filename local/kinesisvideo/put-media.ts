@@ -124,12 +124,10 @@ export function createPutMedia({ streams, clock, faults }: { streams: Streams; c
     function tick(): void {
       quietTicks = bytesSinceTick === 0 ? quietTicks + 1 : 0;
       bytesSinceTick = 0;
-      if (quietTicks < 2) {
-        callOffTick = clock.after(IDLE_MS / 2, tick);
-        return;
-      }
-      acknowledge({ EventType: 'IDLE' });
-      breakOff();
+      // "sends this acknowledgement periodically for up to 30 seconds after the last received data"; the period is not told.
+      if (quietTicks > 0) acknowledge({ EventType: 'IDLE' });
+      if (quietTicks < 2) callOffTick = clock.after(IDLE_MS / 2, tick);
+      else breakOff();
     }
 
     request.on('data', (chunk: Buffer) => {
