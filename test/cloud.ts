@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rootCertificates } from 'node:tls';
+import { getCACertificates } from 'node:tls';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IAMClient } from '@aws-sdk/client-iam';
 import * as iot from '@aws-sdk/client-iot';
 import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { STSClient } from '@aws-sdk/client-sts';
 import { afterAll, expect, inject, vi } from 'vitest';
 
@@ -33,10 +34,12 @@ export const cloud = {
   iam: new IAMClient(settings),
   sts: new STSClient(settings),
   kinesisVideo: new KinesisVideoClient(settings),
+  lambda: new LambdaClient(settings),
   dynamoDb: new DynamoDBClient(settings),
 };
 
-const PREFIX = 'firstlight-conformance-';
+/** Whatever a test makes is called so. */
+export const PREFIX = 'firstlight-conformance-';
 
 /** A name that nothing else has. */
 export const unique = (what: string): string => `${PREFIX}${what}-${randomUUID().slice(0, 8)}`;
@@ -48,8 +51,8 @@ export function onlyOnTheStandIn(why: string): boolean {
 }
 
 /** An account takes its time until every corner of it knows. */
-export const eventually = <T>(look: () => Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: onAws ? 120_000 : 10_000, interval: onAws ? 2000 : 50 });
+export const eventually = <T>(look: () => Promise<T>, { onAwsMs = 120_000 } = {}): Promise<T> =>
+  vi.waitFor(look, { timeout: onAws ? onAwsMs : 10_000, interval: onAws ? 2000 : 50 });
 
 /** The call must be refused; resolves with AWS's code for it and the status. */
 export async function refusal(call: Promise<unknown>): Promise<{ code: string; status: number; message: string }> {
@@ -61,9 +64,11 @@ export async function refusal(call: Promise<unknown>): Promise<{ code: string; s
   return { code: error.name, status: error.$metadata.httpStatusCode, message: error.message };
 }
 
+/** DetachPolicy: it can take five minutes until the policy can be deleted. */
+const undoingMs = onAws ? 900_000 : 60_000;
 const undoing: [what: string, step: () => Promise<unknown>][] = [];
 
-/** Runs at the end of the file, last first. What is gone already is as good as undone. */
+/** Runs at the end of the file, last first. What is gone already is as good as undone; what is not to be undone is told and left. */
 export function undo(what: string, step: () => Promise<unknown>): void {
   undoing.push([what, step]);
 }
@@ -74,22 +79,32 @@ afterAll(async () => {
       if (!/NotFound|NoSuchEntity/.test(error.name)) console.warn(`LEFT BEHIND: ${what}: ${error}`);
     });
   }
-});
+}, undoingMs);
+
+interface Door {
+  host: string;
+  port: number;
+}
 
 /** The credential provider's door. */
-export async function credentialDoor(): Promise<{ credentials: { host: string; port: number }; caPath: string }> {
-  const { endpointAddress = '' } = await cloud.iot.send(
-    new iot.DescribeEndpointCommand({ endpointType: 'iot:CredentialProvider' }),
-  );
-  const [host = '', port = '443'] = endpointAddress.split(':');
-  return { credentials: { host, port: Number(port) }, caPath: onAws ? publicRoots() : outputs.caPath };
+export async function credentialDoor(): Promise<{ credentials: Door; caPath: string }> {
+  return { credentials: await endpoint('iot:CredentialProvider', 443), caPath };
 }
 
-function publicRoots(): string {
-  const path = join(tmpdir(), `${PREFIX}roots.pem`);
-  writeFileSync(path, rootCertificates.join('\n'));
-  return path;
+/** The message broker's. */
+export async function mqttDoor(): Promise<{ mqtt: Door; caPath: string }> {
+  return { mqtt: await endpoint('iot:Data-ATS', 8883), caPath };
 }
+
+async function endpoint(endpointType: string, usualPort: number): Promise<Door> {
+  const { endpointAddress = '' } = await cloud.iot.send(new iot.DescribeEndpointCommand({ endpointType }));
+  const [host = '', port = usualPort] = endpointAddress.split(':');
+  return { host, port: Number(port) };
+}
+
+/** Who may sign for an account's doors: everybody that Node trusts. */
+const caPath = onAws ? join(tmpdir(), `${PREFIX}roots-${process.pid}.pem`) : outputs.caPath;
+if (onAws) writeFileSync(caPath, getCACertificates().join('\n'));
 
 /**
  * A thing type for one test. It can only be deleted five minutes after its deprecation, so the next run on the same account
