@@ -22,6 +22,7 @@ if (CLOUD !== 'local' && CLOUD !== 'aws') throw new Error(`CLOUD is ${CLOUD}; it
 const onAws = CLOUD === 'aws';
 if (onAws) vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
+/** Not there on an account. */
 const outputs = inject('outputs');
 
 /** Of every client. An account has its own endpoints and the caller's own credentials. */

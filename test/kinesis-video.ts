@@ -10,13 +10,13 @@ export interface FragmentRecord {
   ProducerTimestamp: number;
 }
 
-/** What a stream holds for good: ListFragments, at the address that GetDataEndpoint gives. */
+/** What a stream holds for good: ListFragments, at the address that GetDataEndpoint gives. Without `aws`, an account's own. */
 export async function persistedFragments(
-  { aws, region }: { aws: string; region: string },
+  { aws, region }: { aws?: string; region: string },
   credentials: Keys,
   StreamName: string,
 ): Promise<FragmentRecord[]> {
-  const kinesisVideo = new KinesisVideoClient({ endpoint: aws, region, credentials });
+  const kinesisVideo = new KinesisVideoClient({ ...(aws !== undefined && { endpoint: aws }), region, credentials });
   const endpoint = new GetDataEndpointCommand({ StreamName, APIName: 'LIST_FRAGMENTS' satisfies APIName });
   const url = new URL('/listFragments', (await kinesisVideo.send(endpoint)).DataEndpoint);
   const body = JSON.stringify({ StreamName, MaxResults: 1000 });

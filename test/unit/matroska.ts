@@ -30,7 +30,16 @@ export const header = (docType = 'matroska') => element(EBML, element(0x4282, Bu
 
 /** The head of a body: as many tracks as are named. */
 export function head(trackNumbers: number[] = [1], { docType = 'matroska', timecodeScale = 1_000_000 } = {}): Buffer {
-  const entries = trackNumbers.map((track) => element(0xae, [number(0xd7, track), number(0x83, 1)]));
+  // TrackNumber, TrackUID, TrackType (video), CodecID, and a picture's width and height.
+  const entries = trackNumbers.map((track) =>
+    element(0xae, [
+      number(0xd7, track),
+      number(0x73c5, track),
+      number(0x83, 1),
+      element(0x86, Buffer.from('V_MPEG4/ISO/AVC')),
+      element(0xe0, [number(0xb0, 640), number(0xba, 360)]),
+    ]),
+  );
   return Buffer.concat([
     header(docType),
     element(SEGMENT, [], 'unknown'),
@@ -56,8 +65,16 @@ export const tag = (name: string) =>
 
 export const END_OF_FRAGMENT = tag('AWS_KINESISVIDEO_END_OF_FRAGMENT');
 
-/** What webm-muxer writes of so many seconds of video, 10 pictures each, a key frame at the head of each. */
-export function footage(seconds: number, startMs: number): Buffer {
+/** A film cut before each of its clusters: the head, then a fragment a piece. */
+export function piecesOf(film: Buffer): Buffer[] {
+  const id = idBytes(CLUSTER);
+  const cuts = [0];
+  for (let at = film.indexOf(id); at !== -1; at = film.indexOf(id, at + 1)) cuts.push(at);
+  return cuts.map((at, index) => film.subarray(at, cuts[index + 1]));
+}
+
+/** What webm-muxer writes of so many seconds of video, 10 pictures each; a key frame, and so a cluster, every so many. */
+export function footage(seconds: number, startMs: number, secondsPerCluster = 1): Buffer {
   const target = new ArrayBufferTarget();
   const muxer = new Muxer({
     target,
@@ -67,7 +84,7 @@ export function footage(seconds: number, startMs: number): Buffer {
     firstTimestampBehavior: 'permissive',
   });
   for (let picture = 0; picture < seconds * 10; picture++) {
-    const type = picture % 10 === 0 ? 'key' : 'delta';
+    const type = picture % (10 * secondsPerCluster) === 0 ? 'key' : 'delta';
     const at = (startMs + picture * 100) * 1000;
     const meta = { decoderConfig: { codec: 'avc1.42c01f', description: Buffer.from('0142c01fffe10000', 'hex') } };
     muxer.addVideoChunkRaw(Buffer.alloc(200, picture), type, at, meta);
