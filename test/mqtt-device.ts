@@ -33,6 +33,17 @@ export class ConnectRefused extends Error {
 
 const DEADLINE_MS = 20_000;
 
+/** The broker must end the session; resolves with MQTT 5's reason if it gave one. */
+export async function endOf({ ended, clientId }: MqttDevice): Promise<number | undefined> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`the session of ${clientId} goes on`)), DEADLINE_MS);
+  try {
+    return (await Promise.race([ended, late.promise])).reasonCode;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** One MQTT session over mutual TLS, as bare as a device's: nothing is tried again. Throws ConnectRefused. */
 export async function connectDevice(
   { mqtt: door, caPath }: { mqtt: { host: string; port: number }; caPath: string },

@@ -5,7 +5,7 @@ import { cloud, eventually, mqttDoor, onAws, unique } from '../cloud.ts';
 import { makeSelfSigned } from '../device-key.ts';
 import { type Broker, DEVICE_SDKS } from '../device-sdk.ts';
 import { iotArns, type Made, makeCertificate, makePolicy } from '../fleet-provisioning.ts';
-import { connectDevice, type MqttDevice } from '../mqtt-device.ts';
+import { connectDevice, endOf, type MqttDevice } from '../mqtt-device.ts';
 
 /**
  * The message broker, over mutual TLS in MQTT 3.1.1 and 5: what the IoT guide says ("MQTT", "Reserved topics") and, where it says nothing, what
@@ -113,7 +113,7 @@ describe.each([4, 5] as const)('over MQTT %d (4 is 3.1.1)', (protocolVersion) =>
     const clientId = newClientId();
     const older = await session(held, clientId);
     const newer = await eventually(() => session(held, clientId));
-    expect((await older.ended).reasonCode).toBe(reason(0x8e));
+    expect(await endOf(older)).toBe(reason(0x8e));
     await newer.close();
   });
 
@@ -155,7 +155,7 @@ describe.each([4, 5] as const)('over MQTT %d (4 is 3.1.1)', (protocolVersion) =>
       await device.client.publishAsync(`${topics}/heard/1`, 'still here', { qos: 1 });
     } else {
       published.catch(() => {});
-      await device.ended;
+      await endOf(device);
     }
     await device.close();
   });
@@ -167,7 +167,7 @@ describe.each([4, 5] as const)('over MQTT %d (4 is 3.1.1)', (protocolVersion) =>
   ])('guess: a publish on %s that no policy allows ends the session with 0x87', async (topic) => {
     const device = await session();
     device.client.publishAsync(topic, '{}', { qos: 1 }).catch(() => {});
-    expect((await device.ended).reasonCode).toBe(reason(0x87));
+    expect(await endOf(device)).toBe(reason(0x87));
   });
 
   test.each(['$aws/certificates/create/json/accepted', '$aws/#'])(
@@ -175,7 +175,7 @@ describe.each([4, 5] as const)('over MQTT %d (4 is 3.1.1)', (protocolVersion) =>
     async (filter) => {
       const device = await session();
       device.client.subscribeAsync(filter, { qos: 1 }).catch(() => {});
-      expect((await device.ended).reasonCode).toBe(reason(0x87));
+      expect(await endOf(device)).toBe(reason(0x87));
     },
   );
 
@@ -184,14 +184,14 @@ describe.each([4, 5] as const)('over MQTT %d (4 is 3.1.1)', (protocolVersion) =>
     async (topic) => {
       const device = await session(free);
       device.client.publishAsync(topic, '{}', { qos: 1 }).catch(() => {});
-      expect((await device.ended).reasonCode).toBe(reason(0x90));
+      expect(await endOf(device)).toBe(reason(0x90));
     },
   );
 
   test("guess: a retained publish on one of AWS's own topics ends the session with 0x87", async () => {
     const device = await session(free);
     device.client.publishAsync('$aws/certificates/create/json', '{}', { qos: 1, retain: true }).catch(() => {});
-    expect((await device.ended).reasonCode).toBe(reason(0x87));
+    expect(await endOf(device)).toBe(reason(0x87));
   });
 });
 
