@@ -19,7 +19,7 @@ import { afterAll, expect, inject, vi } from 'vitest';
 const { CLOUD = 'local', AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 if (CLOUD !== 'local' && CLOUD !== 'aws') throw new Error(`CLOUD is ${CLOUD}; it can be local or aws`);
 
-const onAws = CLOUD === 'aws';
+export const onAws = CLOUD === 'aws';
 if (onAws) vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** Not there on an account. */

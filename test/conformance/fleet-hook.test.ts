@@ -12,7 +12,7 @@ import {
   RemovePermissionCommand,
 } from '@aws-sdk/client-lambda';
 import { strToU8, zipSync } from 'fflate';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cloud, eventually, undo, unique } from '../cloud.ts';
 import {
   expectNothingRegistered,
@@ -56,7 +56,6 @@ let functionName: string;
 
 beforeAll(async () => {
   fleet = await makeFleet();
-  session = await fleet.openClaim();
   const targetArn = await makeFunction();
   const more = { preProvisioningHook: { payloadVersion: '2020-04-01', targetArn } };
   const parameters = { Do: { Type: 'String' }, Told: { Type: 'String', Default: '' } };
@@ -65,9 +64,14 @@ beforeAll(async () => {
     more,
   );
   await permit();
+  session = await fleet.openClaim();
   await eventually(async () => expect(await claim('allow')).toMatchObject({ outcome: 'accepted' }));
+  await session.close();
 });
-afterAll(() => session.close());
+beforeEach(async () => {
+  session = await fleet.openClaim();
+});
+afterEach(() => session.close());
 
 async function makeFunction(): Promise<string> {
   functionName = unique('hook');

@@ -1,5 +1,5 @@
 import * as iot from '@aws-sdk/client-iot';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cloud, makeThingType } from '../cloud.ts';
 import {
   describeCertificate,
@@ -23,10 +23,12 @@ let types: { before: string; after: string };
 
 beforeAll(async () => {
   fleet = await makeFleet();
-  session = await fleet.openClaim();
   types = { before: await makeThingType('before'), after: await makeThingType('after') };
 });
-afterAll(() => session.close());
+beforeEach(async () => {
+  session = await fleet.openClaim();
+});
+afterEach(() => session.close());
 
 /** Registers a device under the name of a thing that is there, by a template with these settings. */
 async function meet(overrides: object) {

@@ -1,5 +1,5 @@
 import * as iot from '@aws-sdk/client-iot';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { registerThing } from '../camera-claim.ts';
 import { cloud, eventually, unique } from '../cloud.ts';
 import {
@@ -21,14 +21,17 @@ import { endOf, type MqttDevice } from '../mqtt-device.ts';
 
 let fleet: Fleet;
 let templateName: string;
+/** One a test: a wrong guess may cost it. */
 let session: MqttDevice;
 
 beforeAll(async () => {
   fleet = await makeFleet();
   templateName = await fleet.makeTemplate(templateBody(fleet));
+});
+beforeEach(async () => {
   session = await fleet.openClaim();
 });
-afterAll(() => session.close());
+afterEach(() => session.close());
 
 const rejected = (statusCode: number, errorCode: string) => ({
   outcome: 'rejected',
