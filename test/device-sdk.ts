@@ -33,7 +33,7 @@ export interface Identity {
   ): Promise<iotidentity.model.RegisterThingResponse>;
 }
 
-export interface DeviceSdk {
+interface DeviceSdk {
   /** Connects, and lets go again. Rejects when it is refused; `reasonCode` of what it rejects with is MQTT 5's. */
   connect(broker: Broker, client: Client): Promise<void>;
   /** Resolves with what comes back on a topic it subscribes to and publishes on. */
