@@ -8,7 +8,6 @@ import { createCloudFormation, type Stack } from './cloudformation/service.ts';
 import { createCloudWatch } from './cloudwatch.ts';
 import { createDoor } from './door.ts';
 import { createDynamoDb } from './dynamodb.ts';
-import { AwsError } from './error.ts';
 import { createEventBridge } from './eventbridge.ts';
 import { createFaults } from './faults.ts';
 import { createIam } from './iam/iam.ts';
@@ -18,11 +17,12 @@ import { createBroker } from './iot/broker.ts';
 import { createControlPlane } from './iot/control-plane.ts';
 import { createCredentialProvider } from './iot/credentials.ts';
 import { createIotData } from './iot/data.ts';
-import { createIssuer, type Issuer } from './iot/issuer.ts';
+import { createIssuer } from './iot/issuer.ts';
 import { createProvision } from './iot/provision.ts';
 import { createProvisioningDoor } from './iot/provisioning.ts';
 import { createRegistry } from './iot/registry.ts';
 import { createRuleEngine } from './iot/rule-engine.ts';
+import { createWorlds } from './iot/worlds.ts';
 import { createKinesisVideo } from './kinesisvideo/service.ts';
 import { createStreams } from './kinesisvideo/streams.ts';
 import { createFunctions } from './lambda/functions.ts';
@@ -96,9 +96,8 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
   const httpApi = createHttpApi({ identities, functions, clock, ...account, endpoint: () => address.api });
 
   const registry = createRegistry({ clock, ...account });
-  /** Counts the resets. */
-  let world = 0;
-  const issuer = ofOneWorld(await createIssuer({ clock }), () => world);
+  const worlds = createWorlds();
+  const issuer = worlds.ofOneWorld(await createIssuer({ clock }));
   const tls = await issuer.serverCertificate([TLS_HOST, HOST, '::1']);
   const provision = createProvision({ registry, identities, clock, issuer });
   const byIot = (sourceArn: string) => ({ service: 'iot.amazonaws.com', sourceArn, sourceAccount: ACCOUNT_ID });
@@ -213,7 +212,7 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
       const remembered = [...services, httpApi].map((one) => ({ one, snapshot: one.snapshot() }));
       const snapshots = await Promise.all(remembered.map(({ snapshot }) => snapshot));
       restore = async () => {
-        world += 1;
+        worlds.beginNext();
         faults.clear();
         broker.closeAll();
         clock.reset();
@@ -235,19 +234,6 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
       await functions.close();
     },
   };
-}
-
-/** Keys take time to make: a certificate that was asked for before a reset must not come up after it. */
-function ofOneWorld(issuer: Issuer, world: () => number): Issuer {
-  const within =
-    <Given extends unknown[], Issued>(issue: (...given: Given) => Promise<Issued>) =>
-    async (...given: Given): Promise<Issued> => {
-      const born = world();
-      const issued = await issue(...given);
-      if (born !== world()) throw new AwsError('InternalFailureException', 500, 'The stand-in was reset.');
-      return issued;
-    };
-  return { ...issuer, fromCsr: within(issuer.fromCsr), withNewKeys: within(issuer.withNewKeys) };
 }
 
 /** The one identity that nothing in the stack makes; everything else is made through it. */
