@@ -26,22 +26,28 @@ const PERSONAS = ['factory', 'operator', 'auditor', 'admin'];
 /** Gives a command the flags by which it finds the API. `persona`: whom it calls as in a local run. */
 export function withApi(command: Command, persona: Persona): Command {
   return command
-    .addOption(
-      new Option('--stage <stage>', 'the API of the stack firstlight-<stage> (CloudFormation is asked)').env(
-        'FIRSTLIGHT_STAGE',
-      ),
-    )
+    .addOption(stageOption('the API of the stack firstlight-<stage> (CloudFormation is asked)'))
     .addOption(new Option('--api <url>', 'where the API is').env('FIRSTLIGHT_API'))
-    .option('--region <region>', 'AWS region (default: as the AWS CLI finds it)')
-    .option(
-      '--outputs <file>',
-      'addresses and keys of a local run; used where neither --api nor --stage is given',
-      '.firstlight/outputs.json',
-    )
-    .addOption(
-      new Option('--as <persona>', `call as somebody of the local run (default there: ${persona})`).choices(PERSONAS),
-    );
+    .addOption(regionOption())
+    .addOption(outputsOption('used where neither --api nor --stage is given'))
+    .addOption(asOption(persona));
 }
+
+/** Gives a command the flags by which it finds the whole stack. */
+export function withStack(command: Command, persona: Persona): Command {
+  return command
+    .addOption(stageOption('the stack firstlight-<stage>'))
+    .addOption(regionOption())
+    .addOption(outputsOption('used where --stage is not given'))
+    .addOption(asOption(persona));
+}
+
+const stageOption = (what: string) => new Option('--stage <stage>', what).env('FIRSTLIGHT_STAGE');
+const regionOption = () => new Option('--region <region>', 'AWS region (default: as the AWS CLI finds it)');
+const outputsOption = (when: string) =>
+  new Option('--outputs <file>', `addresses and keys of a local run; ${when}`).default('.firstlight/outputs.json');
+const asOption = (persona: Persona) =>
+  new Option('--as <persona>', `call as somebody of the local run (default there: ${persona})`).choices(PERSONAS);
 
 /** Finds the API and signs for it, or says in one line what is missing. */
 export async function connect(flags: ApiFlags, persona: Persona): Promise<Connection> {
@@ -76,6 +82,47 @@ function reach(url: string, region: string, keys: Keys | (() => Promise<Keys>)):
     throw new CommandFailed(`${url} is not the URL of an API`);
   return { api: createApi({ api: url, region, keys }), url };
 }
+
+export type StackFlags = Omit<ApiFlags, 'api'>;
+
+/** A stack with whoever looks at it. */
+export interface StackConnection {
+  stackName: string;
+  region: string;
+  credentials: Keys | (() => Promise<Keys>);
+  /** Of a local run; AWS's own if left out. */
+  endpoint?: string;
+  /** Who has signed the endpoints' certificates in a local run. */
+  caPath?: string;
+}
+
+/** Finds the stack and who asks for it, or says in one line what is missing. */
+export async function connectStack(flags: StackFlags, persona: Persona): Promise<StackConnection> {
+  const world = flags.stage && !flags.as ? undefined : readOutputs(flags.outputs);
+  if (!flags.stage && !world) {
+    throw new CommandFailed(
+      `no stack to look at: give --stage (a deployed one), or start a local run with npm start (${flags.outputs} is not there)`,
+    );
+  }
+  if (flags.as && !world)
+    throw new CommandFailed(`--as ${flags.as} is somebody of a local run, and ${flags.outputs} is not there`);
+  if (world) {
+    // Serverless calls a stack `<service>-<stage>`, and serverless.yml the template after it.
+    const stackName = flags.stage ? stackOf(flags.stage) : world.claim.templateName.replace(/-claim$/, '');
+    const { region, aws: endpoint, caPath } = world;
+    return { stackName, region, credentials: keysOf(world, flags.as ?? persona), endpoint, caPath };
+  }
+  const { CloudFormationClient } = await import('@aws-sdk/client-cloudformation');
+  const client = new CloudFormationClient(flags.region ? { region: flags.region } : {});
+  try {
+    const region = await found(() => client.config.region(), 'no AWS region');
+    return { stackName: stackOf(flags.stage as string), region, credentials: await chainOf(client) };
+  } finally {
+    client.destroy();
+  }
+}
+
+const stackOf = (stage: string): string => `firstlight-${stage}`;
 
 /** One call that is asked again while the API says "later", and whose refusal is one line. */
 export async function ask<T>(
@@ -130,7 +177,7 @@ async function chainOf(client: CloudFormationClient): Promise<() => Promise<Keys
 }
 
 async function apiOf(client: CloudFormationClient, stage: string): Promise<string> {
-  const StackName = `firstlight-${stage}`;
+  const StackName = stackOf(stage);
   const { DescribeStacksCommand } = await import('@aws-sdk/client-cloudformation');
   const region = await found(() => client.config.region(), 'no AWS region');
   try {

@@ -145,9 +145,9 @@ async function introduce(standIn: StandIn, directory: string): Promise<Outputs> 
     region,
     admin,
     policies: {
-      factory: output('FactoryPolicyArn'),
-      operator: output('OperatorPolicyArn'),
-      auditor: output('AuditorPolicyArn'),
+      factory: [output('FactoryPolicyArn')],
+      operator: [output('OperatorPolicyArn'), output('DoctorPolicyArn')],
+      auditor: [output('AuditorPolicyArn'), output('DoctorPolicyArn')],
     },
   });
   const operator = createApi({ api, region, keys: personas.operator });

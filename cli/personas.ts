@@ -2,8 +2,8 @@ import { AttachUserPolicyCommand, CreateAccessKeyCommand, CreateUserCommand, IAM
 import type { Keys } from './api.ts';
 import type { Persona } from './outputs.ts';
 
-/** The managed policies of the stack, by who carries them. */
-export type PersonaPolicies = Record<Exclude<Persona, 'admin'>, string>;
+/** ARNs of the stack's managed policies, by who carries them. */
+export type PersonaPolicies = Record<Exclude<Persona, 'admin'>, string[]>;
 
 /** Makes one IAM user for each role on the API, as an administrator would, and gives it keys. */
 export async function createPersonas({
@@ -19,9 +19,9 @@ export async function createPersonas({
 }): Promise<Record<Persona, Keys>> {
   // A copy: the SDK writes notes of its own into the credentials it is given.
   const iam = new IAMClient({ endpoint: aws, region, credentials: { ...admin } });
-  const persona = async (UserName: string, PolicyArn: string): Promise<Keys> => {
+  const persona = async (UserName: string, policyArns: string[]): Promise<Keys> => {
     await iam.send(new CreateUserCommand({ UserName }));
-    await iam.send(new AttachUserPolicyCommand({ UserName, PolicyArn }));
+    for (const PolicyArn of policyArns) await iam.send(new AttachUserPolicyCommand({ UserName, PolicyArn }));
     const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
     return { accessKeyId: AccessKey?.AccessKeyId ?? '', secretAccessKey: AccessKey?.SecretAccessKey ?? '' };
   };

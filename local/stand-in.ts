@@ -188,6 +188,7 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
     stackName,
     stackId: booted.stackId,
     createdAt,
+    template,
     ...(template.Description !== undefined && { description: template.Description }),
     outputs: Object.entries(stackOutputs).map(([name, value]) => {
       const description = template.Outputs?.[name]?.Description;

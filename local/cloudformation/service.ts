@@ -3,12 +3,16 @@ import { AwsError } from '../error.ts';
 import { awsQuery } from '../protocol/query.ts';
 import type { Service } from '../service.ts';
 
+const TEMPLATE_STAGES = ['Original', 'Processed'];
+
 /** The one stack of this stand-in, as it was booted. */
 export interface Stack {
   stackName: string;
   stackId: string;
   createdAt: Date;
   description?: string;
+  /** As it was handed in, intrinsics and all. */
+  template: object;
   outputs: { name: string; value: string; description?: string }[];
   resources: { logicalId: string; physicalId: string; type: string }[];
 }
@@ -54,9 +58,22 @@ export function createCloudFormation({
           })),
         };
       },
+
+      // API_GetTemplate: "For templates with no transforms, both are the same"; this stand-in knows none.
+      GetTemplate({ StackName, TemplateStage = 'Original' }: { StackName?: string; TemplateStage?: string }) {
+        if (StackName === undefined) throw new AwsError('ValidationError', 400, 'StackName must be specified.');
+        const one = known(StackName);
+        if (!one) throw missing(StackName);
+        if (!TEMPLATE_STAGES.includes(TemplateStage)) {
+          const constraint = `Member must satisfy enum value set: [${TEMPLATE_STAGES.join(', ')}]`;
+          const flaw = `Value '${TemplateStage}' at 'templateStage' failed to satisfy constraint: ${constraint}`;
+          throw new AwsError('ValidationError', 400, `1 validation error detected: ${flaw}`);
+        }
+        return { TemplateBody: JSON.stringify(one.template), StagesAvailable: TEMPLATE_STAGES };
+      },
     },
 
-    /** Service Authorization Reference, "AWS CloudFormation": both on a stack; without a name DescribeStacks asks for all of them. */
+    /** Service Authorization Reference, "AWS CloudFormation": each on a stack; without a name DescribeStacks asks for all of them. */
     needs(operation, input) {
       const { StackName } = input as { StackName?: string };
       const named = StackName?.startsWith('arn:')

@@ -46,9 +46,12 @@ export function needsOf(
   functionArn: (functionName: string) => string,
 ): Need[] {
   if (operation === 'ListFunctions') return [{ action: 'lambda:ListFunctions', resource: '*' }];
-  // Mappings are resources of their own, which the stand-in does not tell apart: nobody but a deployer makes any.
-  if (operation.endsWith('EventSourceMapping') || operation === 'ListEventSourceMappings') {
+  if (operation === 'CreateEventSourceMapping' || operation === 'ListEventSourceMappings') {
     return [{ action: `lambda:${operation}`, resource: '*' }];
+  }
+  if (operation.endsWith('EventSourceMapping')) {
+    const resource = functionArn('').replace(/function:$/, `event-source-mapping:${input.UUID}`);
+    return [{ action: `lambda:${operation}`, resource }];
   }
   const resource = functionArn(functionNameOf(String(input.FunctionName)));
   if (operation === 'Invoke') return [{ action: 'lambda:InvokeFunction', resource }];

@@ -1,0 +1,21 @@
+import { namesIn } from './functions.ts';
+import type { Link } from './link.ts';
+import type { Patient } from './patient.ts';
+import { lookAtRole } from './role.ts';
+import type { Resource, Stack } from './stack.ts';
+
+export const cameraRolesLink: Link<Patient> = {
+  name: 'camera roles',
+  asks: 'May the credential provider assume each camera role, and does it open the one stream of its camera, and nothing else?',
+  subjects: (patient) =>
+    cameraRoles(patient.stack).map((role) => ({
+      subject: role.physicalId ?? role.logicalId,
+      look: () => lookAtRole(patient, role),
+    })),
+};
+
+/** Those that a role alias stands for. */
+export function cameraRoles(stack: Pick<Stack, 'ofType'>): Resource[] {
+  const named = new Set(stack.ofType('AWS::IoT::RoleAlias').flatMap(({ properties }) => namesIn(properties.RoleArn)));
+  return stack.ofType('AWS::IAM::Role').filter(({ logicalId }) => named.has(logicalId));
+}
