@@ -1,6 +1,7 @@
 import { namesIn } from './functions.ts';
 import type { Link } from './link.ts';
 import type { Patient } from './patient.ts';
+import type { PolicyDocument } from './policy-difference.ts';
 import { lookAtRole } from './role.ts';
 import type { Resource, Stack } from './stack.ts';
 
@@ -10,7 +11,7 @@ export const cameraRolesLink: Link<Patient> = {
   subjects: (patient) =>
     cameraRoles(patient.stack).map((role) => ({
       subject: role.physicalId ?? role.logicalId,
-      look: () => lookAtRole(patient, role),
+      look: () => lookAtRole(patient, role, deniesSessions),
     })),
 };
 
@@ -19,3 +20,10 @@ export function cameraRoles(stack: Pick<Stack, 'ofType'>): Resource[] {
   const named = new Set(stack.ofType('AWS::IoT::RoleAlias').flatMap(({ properties }) => namesIn(properties.RoleArn)));
   return stack.ofType('AWS::IAM::Role').filter(({ logicalId }) => named.has(logicalId));
 }
+
+/** What cuts devices off: it denies single certificates' sessions, whose `aws:userid` is `<role id>:<certificate id>`, and opens nothing. */
+export const deniesSessions = (document: PolicyDocument): boolean =>
+  [document.Statement].flat().every(({ Effect, Condition = {} }) => {
+    const users = [Condition.StringLike?.['aws:userid'] ?? []].flat().map(String);
+    return Effect === 'Deny' && users.length > 0 && users.every((user) => /^(\*:)?[\w-]+$/.test(user));
+  });

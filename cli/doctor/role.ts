@@ -17,8 +17,15 @@ interface Properties {
   Policies?: { PolicyName: string; PolicyDocument: PolicyDocument }[];
 }
 
-/** Whether a role is as the template says: who may assume it, and what it may then do. */
-export async function lookAtRole({ stack, aws }: Patient, { physicalId, properties }: Resource): Promise<Look> {
+/**
+ * Whether a role is as the template says: who may assume it, and what it may then do. `isKnown`: what may be written to it beside that
+ * while it is deployed.
+ */
+export async function lookAtRole(
+  { stack, aws }: Patient,
+  { physicalId, properties }: Resource,
+  isKnown: (document: PolicyDocument) => boolean = () => false,
+): Promise<Look> {
   const RoleName = physicalId ?? '';
   const [expected, role] = await Promise.all([
     stack.expected(properties) as Promise<Properties>,
@@ -38,7 +45,7 @@ export async function lookAtRole({ stack, aws }: Patient, { physicalId, properti
   }
   const [attached, inline] = await Promise.all([
     flawsOfAttached(aws, RoleName, expected.ManagedPolicyArns ?? []),
-    flawsOfInline(aws, RoleName, expected.Policies ?? []),
+    flawsOfInline(aws, RoleName, expected.Policies ?? [], isKnown),
   ]);
   return { flaws: [...flaws, ...attached, ...inline] };
 }
@@ -66,6 +73,7 @@ async function flawsOfInline(
   aws: Patient['aws'],
   RoleName: string,
   expected: NonNullable<Properties['Policies']>,
+  isKnown: (document: PolicyDocument) => boolean,
 ): Promise<Flaw[]> {
   const documents = await inlinePoliciesOf(aws, RoleName);
   const flaws: Flaw[] = [];
@@ -86,7 +94,7 @@ async function flawsOfInline(
       flaws.push({ says: `its policy ${PolicyName} is not the template's: ${said.join('; ')}`, remedy });
   }
   for (const [PolicyName, document] of documents) {
-    if (onlyDenies(document)) continue;
+    if (isKnown(document)) continue;
     flaws.push({
       says: `it has a policy ${PolicyName}, which the template does not say`,
       remedy: byAws('iam', 'DeleteRolePolicy', { RoleName, PolicyName }),
@@ -104,7 +112,3 @@ export async function inlinePoliciesOf(aws: Patient['aws'], RoleName: string): P
   });
   return new Map(await Promise.all(documents));
 }
-
-/** What cuts devices off is written to the roles while they are deployed, and opens nothing. */
-export const onlyDenies = ({ Statement }: PolicyDocument): boolean =>
-  [Statement].flat().every(({ Effect }) => Effect === 'Deny');

@@ -397,6 +397,36 @@ const BREAKAGES: Record<string, Breakage> = {
       /^camera roles: .*: arn:aws:iam::aws:policy\/AdministratorAccess is attached to it, which the template does not say$/,
     also: [/^camera roles: .*: it has a policy more, which the template does not say$/],
   },
+  'a camera role that denies everything': {
+    breaks: () =>
+      iamApi.send(
+        new PutRolePolicyCommand({
+          RoleName: cameraRole,
+          PolicyName: 'denied-certificates',
+          PolicyDocument: JSON.stringify({
+            Version: '2012-10-17',
+            Statement: [
+              { Effect: 'Deny', Action: '*', Resource: '*', Condition: { StringLike: { 'aws:userid': ['*'] } } },
+            ],
+          }),
+        }),
+      ),
+    finds: /^camera roles: .*: it has a policy denied-certificates, which the template does not say$/,
+  },
+  'the provisioning role denied something': {
+    breaks: () =>
+      iamApi.send(
+        new PutRolePolicyCommand({
+          RoleName: provisioningRole,
+          PolicyName: 'less',
+          PolicyDocument: JSON.stringify({
+            Version: '2012-10-17',
+            Statement: [{ Effect: 'Deny', Action: 'iot:CreateThing', Resource: '*' }],
+          }),
+        }),
+      ),
+    finds: /^roles: firstlight-local-ProvisioningRole-.*: it has a policy less, which the template does not say$/,
+  },
   'the fixed stream keeping nothing': {
     async breaks() {
       const stream = await streamOf();

@@ -1,8 +1,8 @@
-import { cameraRoles } from '../camera-roles.ts';
+import { cameraRoles, deniesSessions } from '../camera-roles.ts';
 import { broken, type Link, well } from '../link.ts';
 import type { PolicyDocument } from '../policy-difference.ts';
 import { byInvoking } from '../remedy.ts';
-import { inlinePoliciesOf, onlyDenies } from '../role.ts';
+import { inlinePoliciesOf } from '../role.ts';
 import { type DevicePatient, isLiving, recorded } from './record.ts';
 
 export const denialsLink: Link<DevicePatient> = {
@@ -16,7 +16,7 @@ export const denialsLink: Link<DevicePatient> = {
       subject: RoleName,
       async look() {
         if (!isLiving(device)) return well();
-        const documents = [...(await inlinePoliciesOf(aws, RoleName)).values()].filter(onlyDenies);
+        const documents = [...(await inlinePoliciesOf(aws, RoleName)).values()].filter(deniesSessions);
         const denied = ids.filter((id) => documents.some((document) => deniesSession(document, id)));
         if (denied.length === 0) return well();
         return broken(
@@ -28,7 +28,6 @@ export const denialsLink: Link<DevicePatient> = {
   },
 };
 
-/** The credential provider names a session after its certificate: `aws:userid` is `<role id>:<certificate id>`. */
 const deniesSession = ({ Statement }: PolicyDocument, certificateId: string): boolean =>
   [Statement]
     .flat()
