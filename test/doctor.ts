@@ -1,16 +1,15 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { dirname, join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { CloudFormationClient, DescribeStacksCommand, ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import * as dynamodb from '@aws-sdk/client-dynamodb';
+import * as events from '@aws-sdk/client-eventbridge';
 import * as iam from '@aws-sdk/client-iam';
 import * as iot from '@aws-sdk/client-iot';
 import * as kinesisvideo from '@aws-sdk/client-kinesis-video';
 import * as lambda from '@aws-sdk/client-lambda';
 import { awsClients } from './aws-clients.ts';
+import { atRun, firstlight } from './firstlight.ts';
 import type { Outputs } from './local-run.ts';
-import { missingTools, openShell, type Shell } from './shell.ts';
+import { openShell, type Shell } from './shell.ts';
+import { lacking } from './tools.ts';
 
 export interface Remedy {
   command: string;
@@ -53,19 +52,11 @@ export interface Doctor {
   close(): Promise<void>;
 }
 
-/** Nobody's AWS credentials but those that a test gives. */
-const bare = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS|FIRSTLIGHT)_/.test(name)));
-
 export async function callDoctor(outputs: Outputs): Promise<Doctor> {
-  const outputsFile = join(dirname(outputs.caPath), 'outputs.json');
-  const shell = missingTools() === undefined ? await openShell(outputs) : undefined;
-
-  async function says(...args: string[]) {
-    const all = [resolve('cli/firstlight.ts'), 'doctor', '--outputs', outputsFile, ...args];
-    const run = spawn(process.execPath, all, { env: bare, stdio: ['ignore', 'pipe', 'pipe'] });
-    const [stdout, stderr, [code]] = await Promise.all([text(run.stdout), text(run.stderr), once(run, 'close')]);
-    return { code: code as number, stdout, stderr };
-  }
+  const shell = lacking("the doctor's remedies as commands", 'bash', 'the AWS CLI')
+    ? undefined
+    : await openShell(outputs);
+  const says = (...args: string[]) => firstlight(['doctor', ...atRun(outputs), ...args]);
 
   async function examine(...args: string[]): Promise<Examined> {
     const ran = await says('--json', ...args);
@@ -112,6 +103,7 @@ async function mend({ command, call }: Remedy, outputs: Outputs, shell: Shell | 
     iot: [clients.iot, iot],
     kinesisvideo: [clients.kinesisVideo, kinesisvideo],
     lambda: [clients.lambda, lambda],
+    events: [clients.eventBridge, events],
   };
   const [client, commands] = services[call.service] ?? [];
   await client.send(new commands[`${call.operation}Command`](call.input));

@@ -31,7 +31,7 @@ export const apiLink: Link<Patient> = {
 const isForbidden = (error: unknown): boolean =>
   error instanceof ApiError && error.status === 403 && error.code === undefined;
 
-/** One read of the API. Rejects with NotChecked, whose cause is the answer that was none or no success. */
+/** One read of the API. Rejects with NotChecked, whose cause is a CommandFailed, or the ApiError of a caller without the right. */
 export async function read(api: Patient['api'], path: string): Promise<unknown> {
   try {
     return await api.get(path);
@@ -39,7 +39,8 @@ export async function read(api: Patient['api'], path: string): Promise<unknown> 
     if (isForbidden(error)) {
       throw new NotChecked(`you lack execute-api:Invoke on GET${path.replace(/\?.*$/, '')}`, { cause: error });
     }
-    throw new NotChecked((inWords(error) as Error).message, { cause: error });
+    const said = inWords(error) as Error;
+    throw new NotChecked(said.message, { cause: said });
   }
 }
 

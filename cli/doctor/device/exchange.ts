@@ -3,12 +3,13 @@ import { rootCertificates } from 'node:tls';
 import { GetDataEndpointCommand } from '@aws-sdk/client-kinesis-video';
 import { fetchCredentials } from '../../../camera/credentials.ts';
 import { StepFailed } from '../../../camera/failure.ts';
+import type { DeviceRecord } from '../../device-record.ts';
 import { read } from '../api.ts';
 import { openAws, unlessAbsent } from '../aws.ts';
 import { broken, type Flaw, type Link, type Look, NotChecked, well } from '../link.ts';
 import { byHand } from '../remedy.ts';
 import { modeOf } from './modes.ts';
-import { type DevicePatient, type DeviceRecord, recorded } from './record.ts';
+import { type DevicePatient, recorded } from './record.ts';
 
 /** What a camera holds. The key goes into the handshake and nowhere else. */
 export interface Held {
