@@ -7,6 +7,7 @@ import * as kinesisvideo from '@aws-sdk/client-kinesis-video';
 import * as lambda from '@aws-sdk/client-lambda';
 import { awsClients } from './aws-clients.ts';
 import { atRun, firstlight } from './firstlight.ts';
+import type { Keys } from './http-api.ts';
 import type { Outputs } from './local-run.ts';
 import { openShell, type Shell } from './shell.ts';
 import { lacking } from './tools.ts';
@@ -52,11 +53,19 @@ export interface Doctor {
   close(): Promise<void>;
 }
 
-export async function callDoctor(outputs: Outputs): Promise<Doctor> {
+/** With `keys`, as somebody who has these AWS credentials and nothing else, as on a deployed stack; else as the local run's people. */
+export async function callDoctor(outputs: Outputs, keys?: Keys): Promise<Doctor> {
   const shell = lacking("the doctor's remedies as commands", 'bash', 'the AWS CLI')
     ? undefined
     : await openShell(outputs);
-  const says = (...args: string[]) => firstlight(['doctor', ...atRun(outputs), ...args]);
+  const where = keys ? ['--stage', 'local', '--ca', outputs.caPath] : atRun(outputs);
+  const env = keys && {
+    AWS_REGION: outputs.region,
+    AWS_ENDPOINT_URL: outputs.aws,
+    AWS_ACCESS_KEY_ID: keys.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+  };
+  const says = (...args: string[]) => firstlight(['doctor', ...where, ...args], env && { env });
 
   async function examine(...args: string[]): Promise<Examined> {
     const ran = await says('--json', ...args);

@@ -1,4 +1,11 @@
+import {
+  AttachUserPolicyCommand,
+  CreateAccessKeyCommand,
+  CreateUserCommand,
+  PutUserPolicyCommand,
+} from '@aws-sdk/client-iam';
 import { afterAll, expect, test, vi } from 'vitest';
+import { awsClients } from '../aws-clients.ts';
 import { callDoctor, stackNames } from '../doctor.ts';
 import { startLocalRun } from '../local-run.ts';
 import { readStack } from '../stack-policies.ts';
@@ -13,12 +20,29 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const run = await startLocalRun();
 const { outputs } = run;
-const doctor = await callDoctor(outputs);
+const { StackName, output } = await stackNames(outputs);
+
+/** Somebody with the doctor's policy and the reads of the API, and no other right. */
+async function makeExaminer() {
+  const { iam } = awsClients(outputs, outputs.personas.admin);
+  const UserName = 'examiner';
+  await iam.send(new CreateUserCommand({ UserName }));
+  await iam.send(new AttachUserPolicyCommand({ UserName, PolicyArn: output('DoctorPolicyArn') }));
+  const Resource = `arn:aws:execute-api:${outputs.region}:${outputs.accountId}:*/$default/GET/*`;
+  const PolicyDocument = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource }],
+  });
+  await iam.send(new PutUserPolicyCommand({ UserName, PolicyName: 'api', PolicyDocument }));
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+  return { accessKeyId: AccessKey?.AccessKeyId ?? '', secretAccessKey: AccessKey?.SecretAccessKey ?? '' };
+}
+
+const doctor = await callDoctor(outputs, await makeExaminer());
 afterAll(async () => {
   await doctor.close();
   await run.stop();
 });
-const { StackName } = await stackNames(outputs);
 const stack = await readStack(outputs);
 const { cameras } = await prepareCameras(outputs, stack.prefix);
 const { serialNumber } = cameras['thing-name'];
@@ -41,7 +65,7 @@ test('the policy allows reads and nothing else, and leaves room for more', () =>
 });
 
 test('with all of it nothing is left unchecked', async () => {
-  const { report } = await doctor.examine(serialNumber, '--as', 'auditor');
+  const { report } = await doctor.examine(serialNumber);
   expect(report.verdict).toBe('ok');
 });
 
@@ -52,7 +76,7 @@ test.each(rights)('%s is needed, on each of its resources', async (action, resou
   })).filter(({ Action }) => Action.length > 0);
   await paper.write({ ...document, Statement });
   try {
-    const { code, stderr, report, broken } = await doctor.examine(serialNumber, '--as', 'auditor');
+    const { code, stderr, report, broken } = await doctor.examine(serialNumber);
     if (isOfTheStack(action)) {
       expect({ code, stderr }).toEqual({
         code: 2,
