@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import * as iot from '@aws-sdk/client-iot';
 import { DeleteStreamCommand, DescribeStreamCommand, TagStreamCommand } from '@aws-sdk/client-kinesis-video';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tellStandIn } from '../admin.ts';
 import { awsClients } from '../aws-clients.ts';
 import {
@@ -37,7 +37,11 @@ afterAll(async () => {
   await doctor.close();
   await run.stop();
 });
-const { iam, iot: iotApi, kinesisVideo } = awsClients(outputs, outputs.personas.admin);
+/** Anew for each test: the stand-in hangs up on who is silent for five seconds. */
+let clients = awsClients(outputs, outputs.personas.admin);
+beforeEach(() => {
+  clients = awsClients(outputs, outputs.personas.admin);
+});
 const operator = createHttpApi(outputs, outputs.personas.operator);
 const { nameOf, output } = await stackNames(outputs);
 const certificateArn = (id: string) => `arn:aws:iot:${outputs.region}:${outputs.accountId}:cert/${id}`;
@@ -58,7 +62,7 @@ async function living(streamMode: Mode = 'thing-name'): Promise<Camera> {
   await device.close();
   await until(`the stream of ${camera.serialNumber} to be ACTIVE`, async () => {
     const StreamName = camera.configuration.streamName;
-    const { StreamInfo } = await kinesisVideo.send(new DescribeStreamCommand({ StreamName }));
+    const { StreamInfo } = await clients.kinesisVideo.send(new DescribeStreamCommand({ StreamName }));
     return StreamInfo?.Status === 'ACTIVE';
   });
   return camera;
@@ -127,7 +131,7 @@ const policyName = output('DevicePolicyName');
 const BREAKAGES: Record<string, Breakage> = {
   'a certificate inactive': {
     breaks: ({ certificateId }) =>
-      iotApi.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'INACTIVE' })),
+      clients.iot.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'INACTIVE' })),
     finds: ({ certificateId }) =>
       new RegExp(
         `^certificates: ${certificateId}: it is INACTIVE: its camera can neither connect nor get credentials$`,
@@ -136,14 +140,14 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a certificate revoked': {
     breaks: ({ certificateId }) =>
-      iotApi.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'REVOKED' })),
+      clients.iot.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'REVOKED' })),
     finds: ({ certificateId }) => new RegExp(`^certificates: ${certificateId}: it is REVOKED, and stays so$`),
     exchange: /403 Certificate is invalid on this endpoint/,
     byHand: /^let the camera claim again, /,
   },
   'a certificate without its policy': {
     breaks: ({ certificateId }) =>
-      iotApi.send(new iot.DetachPolicyCommand({ policyName, target: certificateArn(certificateId) })),
+      clients.iot.send(new iot.DetachPolicyCommand({ policyName, target: certificateArn(certificateId) })),
     finds: ({ certificateId }) =>
       new RegExp(`^certificates: ${certificateId}: the policy ${policyName} is not attached to it: it has no power$`),
     exchange:
@@ -151,14 +155,14 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a certificate attached to nothing': {
     breaks: ({ thingName, certificateId }) =>
-      iotApi.send(new iot.DetachThingPrincipalCommand({ thingName, principal: certificateArn(certificateId) })),
+      clients.iot.send(new iot.DetachThingPrincipalCommand({ thingName, principal: certificateArn(certificateId) })),
     finds: ({ certificateId, thingName }) =>
       new RegExp(`^certificates: ${certificateId}: it is not attached to the thing ${thingName}`),
     exchange: /403 Invalid thing name passed: the certificate is not attached to that thing/,
   },
   'a thing of another type': {
     breaks: ({ thingName }) =>
-      iotApi.send(new iot.UpdateThingCommand({ thingName, thingTypeName: nameOf('FixedThingType') })),
+      clients.iot.send(new iot.UpdateThingCommand({ thingName, thingTypeName: nameOf('FixedThingType') })),
     finds: ({ thingName }) =>
       new RegExp(
         `^thing: ${thingName}: its type is firstlight-local-fixed, not firstlight-local-thing-name: its credentials may do nothing$`,
@@ -168,15 +172,17 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a record without a thing': {
     async breaks({ thingName, certificateId }) {
-      await iotApi.send(new iot.DetachThingPrincipalCommand({ thingName, principal: certificateArn(certificateId) }));
-      await iotApi.send(new iot.DeleteThingCommand({ thingName }));
+      await clients.iot.send(
+        new iot.DetachThingPrincipalCommand({ thingName, principal: certificateArn(certificateId) }),
+      );
+      await clients.iot.send(new iot.DeleteThingCommand({ thingName }));
     },
     finds: ({ thingName }) => new RegExp(`^thing: ${thingName}: there is no such thing$`),
     exchange: /403 Invalid thing name passed/,
   },
   'a thing of somebody else': {
     breaks: ({ thingName }) =>
-      iotApi.send(
+      clients.iot.send(
         new iot.UpdateThingCommand({
           thingName,
           attributePayload: { attributes: { serialNumber: 'somebody-else' }, merge: true },
@@ -188,7 +194,7 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a thing of another batch': {
     breaks: ({ thingName }) =>
-      iotApi.send(
+      clients.iot.send(
         new iot.UpdateThingCommand({ thingName, attributePayload: { attributes: { batch: 'x' }, merge: true } }),
       ),
     finds: ({ thingName }) => new RegExp(`^thing: ${thingName}: its attribute batch is x, not -$`),
@@ -197,12 +203,12 @@ const BREAKAGES: Record<string, Breakage> = {
     async breaks({ thingName, certificateId }) {
       const detached = { thingName, principal: certificateArn(certificateId) };
       // AWS attaches an exclusive one to nothing else, but takes others beside it.
-      await iotApi.send(new iot.DetachThingPrincipalCommand(detached));
-      await iotApi.send(new iot.AttachThingPrincipalCommand(detached));
-      const { certificateArn: principal } = await iotApi.send(
+      await clients.iot.send(new iot.DetachThingPrincipalCommand(detached));
+      await clients.iot.send(new iot.AttachThingPrincipalCommand(detached));
+      const { certificateArn: principal } = await clients.iot.send(
         new iot.CreateKeysAndCertificateCommand({ setAsActive: true }),
       );
-      await iotApi.send(new iot.AttachThingPrincipalCommand({ thingName, principal }));
+      await clients.iot.send(new iot.AttachThingPrincipalCommand({ thingName, principal }));
     },
     finds: ({ thingName }) =>
       new RegExp(`^certificates: others of ${thingName}: attached to its thing, and not on its record: [0-9a-f]{64}$`),
@@ -210,10 +216,10 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a stream deleted': {
     async breaks({ configuration: { streamName: StreamName } }) {
-      const { StreamInfo } = await kinesisVideo.send(new DescribeStreamCommand({ StreamName }));
-      await kinesisVideo.send(new DeleteStreamCommand({ StreamARN: StreamInfo?.StreamARN }));
+      const { StreamInfo } = await clients.kinesisVideo.send(new DescribeStreamCommand({ StreamName }));
+      await clients.kinesisVideo.send(new DeleteStreamCommand({ StreamARN: StreamInfo?.StreamARN }));
       await until('the stream to be gone', () =>
-        kinesisVideo.send(new DescribeStreamCommand({ StreamName })).then(
+        clients.kinesisVideo.send(new DescribeStreamCommand({ StreamName })).then(
           () => false,
           ({ name }) => name === 'ResourceNotFoundException',
         ),
@@ -224,7 +230,7 @@ const BREAKAGES: Record<string, Breakage> = {
   },
   'a stream of somebody else': {
     breaks: ({ configuration: { streamName: StreamName } }) =>
-      kinesisVideo.send(new TagStreamCommand({ StreamName, Tags: { 'firstlight:device': 'somebody-else' } })),
+      clients.kinesisVideo.send(new TagStreamCommand({ StreamName, Tags: { 'firstlight:device': 'somebody-else' } })),
     finds: ({ configuration: { streamName } }) =>
       new RegExp(`^streams: ${streamName}: it is somebody else's: its tag firstlight:device is somebody-else, not `),
     byHand: /^look what it holds \(aws kinesisvideo describe-stream /,
@@ -264,7 +270,7 @@ describe('what is broken', () => {
   test('a stream of another registry, in certificate-id mode', async () => {
     const camera = await living('certificate-id');
     const StreamName = camera.configuration.streamName;
-    await kinesisVideo.send(new TagStreamCommand({ StreamName, Tags: { 'firstlight:registry': 'another' } }));
+    await clients.kinesisVideo.send(new TagStreamCommand({ StreamName, Tags: { 'firstlight:registry': 'another' } }));
     const { broken } = await doctor.examine(camera.serialNumber);
     expect(broken).toEqual([
       `streams: ${camera.certificateId}: it is somebody else's: its tag firstlight:registry is another, not firstlight-local-devices`,
@@ -301,7 +307,7 @@ describe('what is broken', () => {
     ]);
     expect(suspended.remedies).toEqual([{ command: `firstlight device resume ${serialNumber}` }]);
 
-    await iotApi.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'ACTIVE' }));
+    await clients.iot.send(new iot.UpdateCertificateCommand({ certificateId, newStatus: 'ACTIVE' }));
     const leaking = await doctor.examine(serialNumber);
     expect(leaking.broken[1]).toBe(`certificates: ${certificateId}: it is ACTIVE, though the device is suspended`);
     const again = await doctor.mends(leaking, serialNumber);
@@ -354,9 +360,9 @@ describe('what is broken', () => {
         ],
       }),
     });
-    await iam.send(new PutRolePolicyCommand(deny(camera.certificateId)));
+    await clients.iam.send(new PutRolePolicyCommand(deny(camera.certificateId)));
     const { broken } = await doctor.examine(camera.serialNumber, ...(await flagsOf(camera)));
-    await iam.send(new PutRolePolicyCommand(deny('nobody')));
+    await clients.iam.send(new PutRolePolicyCommand(deny('nobody')));
     expect(broken).toEqual([
       `denials: ${RoleName}: it denies everything to the credentials of ${camera.certificateId}, though the device is active`,
       expect.stringMatching(/^credential exchange: .* do not open .*: .* with an explicit deny/),
