@@ -5,7 +5,7 @@ import {
   type StackResourceSummary,
 } from '@aws-sdk/client-cloudformation';
 import { CommandFailed } from '../failure.ts';
-import type { Aws } from './aws.ts';
+import { type Aws, NotAllowed } from './aws.ts';
 import { createExpected } from './expected.ts';
 import { NotChecked } from './link.ts';
 
@@ -98,7 +98,6 @@ function refusal(error: unknown, name: string): unknown {
   const cause = error.cause as Error | undefined;
   if (cause?.name === 'ValidationError')
     return new CommandFailed(`${cause.message}: is it deployed in this region and account?`);
-  return new CommandFailed(
-    `the stack ${name} cannot be read: ${error.message} (the managed policy ${name}-doctor has all that is needed)`,
-  );
+  const hint = error instanceof NotAllowed ? ` (the managed policy ${name}-doctor has all that is needed)` : '';
+  return new CommandFailed(`the stack ${name} cannot be read: ${error.message}${hint}`);
 }
