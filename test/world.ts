@@ -15,8 +15,8 @@ import { awsClients } from './aws-clients.ts';
 import type { Outputs } from './local-run.ts';
 
 /** All that the APIs tell of an account: two of these are equal where nothing has changed. */
-export async function describeWorld(outputs: Outputs): Promise<Record<string, unknown>> {
-  const { iot, kinesisVideo, dynamoDb, iam, lambda } = awsClients(outputs, outputs.personas.admin);
+export async function describeWorld(outputs: Outputs, clockOffsetMs = 0): Promise<Record<string, unknown>> {
+  const { iot, kinesisVideo, dynamoDb, iam, lambda } = awsClients(outputs, outputs.personas.admin, clockOffsetMs);
   const prefix = outputs.claim.templateName.replace(/-claim$/, '');
   const scan = async (table: string) =>
     (await dynamoDb.send(new ScanCommand({ TableName: `${prefix}-${table}` }))).Items;

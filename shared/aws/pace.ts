@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeEachCall } from './before-each-call.ts';
+import { type Client, standBefore } from './calls.ts';
 
 /**
  * AWS's default quotas, calls a second (AWS General Reference, "AWS IoT Core endpoints and quotas"; Kinesis Video Streams guide,
@@ -32,16 +32,17 @@ const quotas: Record<string, number> = {
 };
 
 /** Lets the calls of these clients go out no faster than this share of each quota: the rest is for cameras and people. */
-export const pace = (clients: Parameters<typeof beforeEachCall>[0], percent: number): void => {
+export const pace = (clients: Client[], percent: number): void => {
   if (percent < 1) throw new Error('the share of a quota must be at least one percent');
   /** By operation: when the next call may go, on the clock of `performance`. */
   const nextAt = new Map<string, number>();
-  beforeEachCall(clients, 'pace', async (operation) => {
+  standBefore(clients, 'pace', async (operation, send) => {
     const quota = quotas[operation];
-    if (quota === undefined) return;
+    if (quota === undefined) return send();
     const now = performance.now();
     const at = Math.max(now, nextAt.get(operation) ?? 0);
     nextAt.set(operation, at + 100_000 / (quota * percent));
     if (at > now) await sleep(at - now);
+    return send();
   });
 };

@@ -34,7 +34,8 @@ export const recountOf = (before: Device | undefined, after: Device | undefined)
   const device = after ?? before;
   if (!device) return undefined;
   const [old, next] = [before && countedOf(before), after && countedOf(after)];
-  if (stepsBetween(old, next).length === 0) return undefined;
+  const isAsked = after?.recountedAt !== undefined && after.recountedAt !== before?.recountedAt;
+  if (stepsBetween(old, next).length === 0 && !isAsked) return undefined;
   const { serialNumber, version, registeredAt } = device;
   // Versions begin anew with each item, and an item that is made again is younger.
   const stamp = `${registeredAt}#${String(after ? version : version + 1).padStart(10, '0')}`;

@@ -124,7 +124,8 @@ export type HistoryEntry = {
     | 'taken-over'
     | 'cut-off'
     | 'power-restored'
-    | 'denials-lifted';
+    | 'denials-lifted'
+    | 'mended';
   why?: string;
   /** The device whose history it was, before this one took it over. */
   of?: string;
@@ -173,6 +174,8 @@ export type Device = {
   contested?: string;
   contestedReason?: string;
   contestedCount?: number;
+  /** When `reconcile` last asked whoever counts to count it anew. */
+  recountedAt?: string;
   history: HistoryEntry[];
 };
 
@@ -210,7 +213,8 @@ export const removalDueAt = ({ since, leavesAt }: DeviceCertificate): string => 
 /** Neither suspended nor retired: AWS is made to hold what it needs. */
 export const isLiving = ({ status }: Device): boolean => status !== 'suspended' && status !== 'retired';
 
-const dueAt = (device: Device): string | undefined => {
+/** When `reconcile` must look at it, by what is unfinished. */
+export const dueAtOf = (device: Device): string | undefined => {
   const claimDue = isLiving(device) ? claimDueAt(device) : undefined;
   const { takeover } = device;
   return [
@@ -227,7 +231,7 @@ const dueAt = (device: Device): string | undefined => {
 /** The next version of a device: history bounded, unfinished business dated. Every change goes through here. */
 export const changed = (device: Device, change: Partial<Device>, entry: HistoryEntry): Device => {
   const { dueAt: _, ...next } = { ...device, ...change };
-  const due = dueAt(next);
+  const due = dueAtOf(next);
   return {
     ...next,
     version: device.version + 1,
@@ -253,13 +257,14 @@ export const streamNameFor = (device: Device, certificateId: string, fixedStream
   }
 };
 
-/** A device as the API shows it: everything but the hash of its claim token. */
+/** A device as the API shows it: everything but the hash of its claim token and what only the registry's own upkeep needs. */
 export const shown = ({
   claimTokenSha256,
   claimTokenSpentAt,
   contested,
   contestedReason,
   contestedCount,
+  recountedAt: _,
   ...device
 }: Device) => ({
   ...device,

@@ -13,7 +13,7 @@ const seal = (list: string, key: string): string =>
 export const writeCursor = (list: string, key: string): string =>
   Buffer.from(JSON.stringify([key, seal(list, key)])).toString('base64url');
 
-const readCursor = (list: string, cursor: string): string => {
+export const readCursor = (list: string, cursor: string): string => {
   const invalid = new Failure('invalid-cursor', 'the cursor is not one that this list has given');
   let key: unknown;
   try {

@@ -1,15 +1,47 @@
 import * as z from 'zod/mini';
+import { type Audit, readAudit, writeAudit } from '../domain/audit.ts';
+import { Failure } from '../domain/failure.ts';
+import type { Report } from '../domain/reconciliation.ts';
+import { readCursor, writeCursor } from './page.ts';
+import { parse } from './parse.ts';
 
 /** Amazon EventBridge User Guide, "Events from AWS services": the scheduled event. */
-const scheduled = z.pipe(
-  z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') }),
-  z.transform(() => ({ dryRun: false })),
-);
+const scheduled = z.object({ source: z.literal('aws.events'), 'detail-type': z.literal('Scheduled Event') });
 
-/** What an operator sends with lambda:InvokeFunction; nothing at all orders what the schedule does. */
+/** What an operator sends with lambda:InvokeFunction. */
 const ordered = z.strictObject({
-  /** Says what would be done, and writes nothing. */
+  /** Say what would be done, and write nothing anywhere. */
   dryRun: z._default(z.boolean(), false),
+  /** Compare all that AWS and the registry hold; without it only what is known to be unfinished is looked at. */
+  audit: z._default(z.boolean(), false),
+  /** In an audit: give every device a closer look, not only a share of a large fleet. */
+  thorough: z._default(z.boolean(), false),
+  /** Go on with the audit where an earlier answer had no time for more. */
+  cursor: z.optional(z.string()),
 });
 
-export const reconcileOrder = z.union([scheduled, ordered]);
+/** A rehearsal and the real thing do not go on with each other. */
+const listOf = (dryRun: boolean): string => `reconcile/${dryRun ? 'dry' : 'apply'}`;
+
+const auditAt = (dryRun: boolean, cursor: string): Audit => {
+  const audit = readAudit(readCursor(listOf(dryRun), cursor));
+  if (!audit) throw new Failure('invalid-cursor', 'the cursor is of another version; begin anew');
+  return audit;
+};
+
+export const readReconcileOrder = (event: unknown) => {
+  if (scheduled.safeParse(event).success) return { by: 'schedule' as const, dryRun: false as const };
+  const { dryRun, audit, thorough, cursor } = parse(ordered, event);
+  const begun = thorough ? ('thorough' as const) : ('whole' as const);
+  return {
+    by: 'operator' as const,
+    dryRun,
+    audit: cursor !== undefined ? auditAt(dryRun, cursor) : audit || thorough ? begun : ('none' as const),
+  };
+};
+
+/** The report, and the cursor of what is left. */
+export const reconcileAnswer = ({ report, audit }: { report: Report; audit?: Audit }): Report & { next?: string } => ({
+  ...report,
+  ...(audit && { next: writeCursor(listOf(report.dryRun), writeAudit(audit)) }),
+});

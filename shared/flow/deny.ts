@@ -18,17 +18,17 @@ const mostTries = 5;
 export const deny = async (denials: Denial[], ports: DenyPorts): Promise<void> => {
   if (denials.length === 0) return;
   await ports.denials.put(denials);
-  await write(ports);
+  await writeDenials(ports);
 };
 
 export const lift = async (certificateIds: string[], ports: DenyPorts): Promise<void> => {
   if (certificateIds.length === 0) return;
   await ports.denials.remove(certificateIds);
-  await write(ports);
+  await writeDenials(ports);
 };
 
 /** IAM takes whole policies only: whoever writes last must have read all, so each looks again after it has written. */
-const write = async ({ denials, roles }: DenyPorts): Promise<void> => {
+export const writeDenials = async ({ denials, roles }: DenyPorts): Promise<void> => {
   let listed = chosen(await denials.list());
   for (let attempt = 0; attempt < mostTries; attempt++) {
     await roles.deny(listed);
@@ -40,7 +40,7 @@ const write = async ({ denials, roles }: DenyPorts): Promise<void> => {
 };
 
 /** Where there are too many, those that have the least time to run go first. */
-const chosen = (denials: Denial[]): string[] =>
+export const chosen = (denials: Denial[]): string[] =>
   denials
     .sort((a, b) => (a.until > b.until ? -1 : 1))
     .slice(0, mostDenied)

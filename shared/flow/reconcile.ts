@@ -1,226 +1,59 @@
-import { endCutOff, lapsedDenials, liftDenials } from '../domain/cut-off.ts';
-import { claimDueAt, type Device, isLiving, makingDueAt, removalDueAt } from '../domain/device.ts';
-import { finishStreams, pendingStreams } from '../domain/life.ts';
-import { endMaking, settleStream, undoMaking } from '../domain/making.ts';
-import { beginReport, type Report, reportFailure, reportMended } from '../domain/reconciliation.ts';
-import { forgetCertificates, seeCertificates } from '../domain/upkeep.ts';
-import { type CutOffPorts, cutOff } from './cut-off.ts';
-import { lift } from './deny.ts';
-import { rehearse } from './rehearse.ts';
-import { goOn, type ReplacePorts } from './replace.ts';
+import { type Audit, beginAudit } from '../domain/audit.ts';
+import { beginReport, type Report } from '../domain/reconciliation.ts';
+import { goOn } from './audit/audit.ts';
+import type { AuditPorts, AuditSettings } from './audit/ports.ts';
+import { finishDue } from './finish-due.ts';
 
-export interface ReconcilePorts {
-  registry: {
-    /** Serial numbers of devices whose time has come, a page at a time, the longest waiting first. */
-    due(now: string, after?: unknown): Promise<{ serialNumbers: string[]; next?: unknown }>;
-    read(serialNumber: string): Promise<Device | undefined>;
-    save(before: Device, after: Device): Promise<boolean>;
+export interface ReconcilePorts extends AuditPorts {
+  /** How far the schedule's own audit has come: when it began, and what is left of it. */
+  progress: {
+    read(): Promise<{ since: string; audit?: Audit } | undefined>;
+    save(progress: { since: string; audit?: Audit }): Promise<void>;
   };
-  certificates: {
-    find(certificateId: string): Promise<{ certificateArn: string; isActive: boolean } | undefined>;
-    attachPolicy(certificateArn: string, policyName: string): Promise<void>;
-    detachPolicy(certificateArn: string, policyName: string): Promise<void>;
-    deactivate(certificateId: string): Promise<void>;
-    delete(certificateId: string): Promise<void>;
-  };
-  things: {
-    make(thing: {
-      thingName: string;
-      thingTypeName: string;
-      serialNumber: string;
-      batch: string | undefined;
-    }): Promise<'made' | 'taken'>;
-    attach(thingName: string, certificateArn: string): Promise<void>;
-    detach(thingName: string, certificateArn: string): Promise<void>;
-  };
-  streams: {
-    make(name: string, serialNumber: string): Promise<'made' | 'exists' | 'late' | 'limit'>;
-    isOurs(name: string, serialNumber: string): Promise<boolean>;
-  };
-  /** What an operator's act needs that is to be ended. */
-  endings: Omit<CutOffPorts & ReplacePorts, 'registry' | 'now'>;
-  now(): Date;
 }
 
-export type ReconcileSettings = {
-  thingTypes: Record<Device['streamMode'], string>;
-  devicePolicy: string;
-  credentialSeconds: number;
-};
+/** `none`: only what is known to be unfinished. */
+export type ReconcileOrder =
+  | { by: 'schedule'; dryRun: false }
+  | { by: 'operator'; dryRun: boolean; audit: 'none' | 'whole' | 'thorough' | Audit };
 
-/** One kind of unfinished business: the same device comes back where there is none. AWS is asked first, the record follows. */
-type Verb = (device: Device, ports: ReconcilePorts, settings: ReconcileSettings) => Promise<Device>;
+/** How long the function may go on, and how long whoever waits for an answer wants to wait. */
+export type ReconcileTime = { hasTime(): boolean; wantsMore(): boolean };
 
-const by = 'function:reconcile';
+/** A day after one audit began the next one begins. */
+const auditEveryMs = 24 * 3_600_000;
 
-/** What an operator's act has left to do at AWS: begun and not ended, or to be done once more. */
-const finishCutOff: Verb = async (device, ports, settings) =>
-  device.cutOff && ports.now().toISOString() >= device.cutOff.dueAt
-    ? endCutOff(device, await cutOff(device, { ...ports.endings, now: ports.now }, settings), by, ports.now())
-    : device;
-
-/** New hardware that waits for its place, or whose old unit may go now. */
-const finishTakeover: Verb = (device, { endings, registry, now }, settings) =>
-  goOn(device, { by }, { ...endings, registry, now }, settings);
-
-/** Credentials that were denied have run out. */
-const liftLapsed: Verb = async (device, ports) => {
-  const lapsed = lapsedDenials(device, ports.now());
-  if (lapsed.length === 0) return device;
-  await lift(lapsed, ports.endings);
-  return liftDenials(device, lapsed, by, ports.now());
-};
-
-/** What an HTTP door has begun and not ended in time: finished if its camera holds the key, else undone. */
-const endOrUndoMaking: Verb = async (device, ports, { thingTypes, devicePolicy }) => {
-  const { making, thingName, serialNumber, batch, streamMode } = device;
-  const now = ports.now();
-  if (!making || now.toISOString() < makingDueAt(making)) return device;
-  const { certificateId, publicKeySha256 } = making;
-  const isThere = device.status === 'claimed' || device.status === 'active';
-  const stands = device.certificates.some(({ id, state }) => id === certificateId && state !== 'leaving');
-  // A key that AWS made was in the answer that never came: nobody has it.
-  if (!certificateId || !publicKeySha256 || !isThere || !stands) return undoMaking(device, by, now, 'abandoned');
-  const found = await ports.certificates.find(certificateId);
-  if (!found?.isActive) return undoMaking(device, by, now, 'abandoned');
-
-  const thing = await ports.things.make({ thingName, thingTypeName: thingTypes[streamMode], serialNumber, batch });
-  if (thing === 'taken') return undoMaking(device, by, now, 'thing-taken');
-  await ports.things.attach(thingName, found.certificateArn);
-  await ports.certificates.attachPolicy(found.certificateArn, devicePolicy);
-  // Whether its stream is there is for the verb after this one to find out.
-  const unsettled = device.streams.filter(({ state }) => state === 'making').map(({ name }) => name);
-  return endMaking(
-    unsettled.reduce((settled, name) => settleStream(settled, name, 'pending', now), device),
-    by,
-    now,
-  );
-};
-
-/** Streams that AWS had no time for. */
-const makeStreams: Verb = async (device, { streams, now }) => {
-  const outcomes = new Map<string, 'made' | 'taken'>();
-  const isThere = device.status === 'claimed' || device.status === 'active';
-  for (const { name } of isThere ? pendingStreams(device) : []) {
-    const outcome = await streams.make(name, device.serialNumber);
-    if (outcome === 'made') outcomes.set(name, 'made');
-    if (outcome === 'exists') outcomes.set(name, (await streams.isOurs(name, device.serialNumber)) ? 'made' : 'taken');
-  }
-  return outcomes.size === 0 ? device : finishStreams(device, outcomes, by, now());
-};
-
-/** Certificates that were replaced: their power first, then themselves. Only what the record lists is touched. */
-const removeCertificates: Verb = async (device, { certificates, things, now }, { devicePolicy }) => {
-  const removed: string[] = [];
-  // What is being cut off is denied before it goes.
-  if (device.cutOff) return device;
-  const due = device.certificates.filter((one) => one.state === 'leaving' && removalDueAt(one) <= now().toISOString());
-  for (const { id } of due) {
-    const found = await certificates.find(id);
-    if (found) {
-      await certificates.detachPolicy(found.certificateArn, devicePolicy);
-      await certificates.deactivate(id);
-      await things.detach(device.thingName, found.certificateArn);
-      await certificates.delete(id);
-    }
-    removed.push(id);
-  }
-  return removed.length === 0 ? device : forgetCertificates(device, removed, by, now());
-};
-
-/** Claims that no camera has shown: dead once AWS has let their certificates go, and then the device is free again. */
-const judgeClaims: Verb = async (device, { certificates, now }) => {
-  const claimDue = claimDueAt(device);
-  if (!isLiving(device) || device.making || device.cutOff || claimDue === undefined || now().toISOString() < claimDue)
-    return device;
-  const dead: string[] = [];
-  for (const { id } of device.certificates.filter(({ state }) => state === 'allowed')) {
-    if (!(await certificates.find(id))?.isActive) dead.push(id);
-  }
-  return dead.length > 0 ? forgetCertificates(device, dead, by, now(), 'never-shown') : seeCertificates(device, now());
-};
-
-const verbs: Record<string, Verb> = {
-  finishCutOff,
-  finishTakeover,
-  endOrUndoMaking,
-  makeStreams,
-  removeCertificates,
-  judgeClaims,
-  liftLapsed,
-};
-
-/** The same work with nothing written anywhere. */
-const rehearsal = ({ registry, certificates, things, streams, endings, now }: ReconcilePorts): ReconcilePorts => ({
-  registry: rehearse(registry, { save: true }),
-  certificates: rehearse(certificates, {
-    attachPolicy: undefined,
-    detachPolicy: undefined,
-    deactivate: undefined,
-    delete: undefined,
-  }),
-  things: rehearse(things, { make: 'made', attach: undefined, detach: undefined }),
-  streams: rehearse(streams, { make: 'made' }),
-  endings: {
-    certificates: rehearse(endings.certificates, {
-      activate: undefined,
-      deactivate: undefined,
-      detachPolicy: undefined,
-      remove: 'gone',
-    }),
-    things: rehearse(endings.things, { detach: undefined, remove: 'gone', giveTo: undefined }),
-    streams: rehearse(endings.streams, { remove: 'gone', giveTo: 'given' }),
-    connections: rehearse(endings.connections, { drop: undefined }),
-    denials: rehearse(endings.denials, { put: undefined, remove: undefined }),
-    roles: rehearse(endings.roles, { deny: undefined }),
-  },
-  now,
-});
-
-/** Finishes or undoes what is due. Each step is idempotent and each record conditional, so two at once do no harm. */
+/** What is known to be unfinished, and what has drifted. `audit`: where the operator's goes on, if there was no time for all of it. */
 export const reconcile = async (
-  given: ReconcilePorts,
-  settings: ReconcileSettings,
-  { hasTime, dryRun = false }: { hasTime(): boolean; dryRun?: boolean },
-): Promise<Report> => {
-  const report = beginReport(dryRun);
-  const ports = dryRun ? rehearsal(given) : given;
-  const now = ports.now().toISOString();
-  let page = await ports.registry.due(now);
-  for (;;) {
-    for (const serialNumber of page.serialNumbers) {
-      if (!hasTime()) return Object.assign(report, { complete: false });
-      report.looked++;
-      await mend(serialNumber, ports, settings, report);
-    }
-    if (page.next === undefined) return report;
-    page = await ports.registry.due(now, page.next);
+  ports: ReconcilePorts,
+  settings: AuditSettings,
+  order: ReconcileOrder,
+  time: ReconcileTime,
+): Promise<{ report: Report; audit?: Audit }> => {
+  const report = beginReport(order.dryRun);
+  const context = { ports, settings, report, hasTime: time.hasTime };
+  if (order.by === 'schedule') {
+    await finishDue(ports, settings, time, report);
+    if (time.hasTime()) await auditBySchedule(context, time);
+    return { report };
   }
+  if (order.audit === 'none') return { report: await finishDue(ports, settings, time, report) };
+  const audit =
+    typeof order.audit === 'object' ? order.audit : beginAudit('operator', ports.now(), order.audit === 'thorough');
+  report.complete = await goOn(audit, { ...context, settings: { ...settings, mostCutOff: Infinity } }, time.wantsMore);
+  return { report, ...(!report.complete && { audit }) };
 };
 
-/** All that is unfinished of one device. What fails is reported, and stays due. */
-export const mend = async (
-  serialNumber: string,
-  ports: ReconcilePorts,
-  settings: ReconcileSettings,
-  report: Report,
+const auditBySchedule = async (
+  context: { ports: ReconcilePorts; settings: AuditSettings; report: Report; hasTime(): boolean },
+  { hasTime }: ReconcileTime,
 ): Promise<void> => {
-  let device: Device | undefined;
-  for (const [name, verb] of Object.entries(verbs)) {
-    try {
-      device ??= await ports.registry.read(serialNumber);
-      if (!device) return;
-      const mended: Device = await verb(device, ports, settings);
-      if (mended === device) continue;
-      if (!(await ports.registry.save(device, mended))) {
-        report.raced++;
-        return;
-      }
-      reportMended(report, name, serialNumber);
-      device = mended;
-    } catch (error) {
-      reportFailure(report, name, serialNumber, error);
-      return;
-    }
-  }
+  const { progress, now } = context.ports;
+  const known = await progress.read();
+  if (known && !known.audit && now().getTime() < Date.parse(known.since) + auditEveryMs) return;
+  const audit = known?.audit ?? beginAudit('schedule', now(), false);
+  const { since } = audit;
+  const isDone = await goOn(audit, context, hasTime);
+  if (!isDone) context.report.complete = false;
+  await progress.save({ since, ...(!isDone && { audit }) });
 };

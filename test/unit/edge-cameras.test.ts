@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beginAudit } from '../../shared/domain/audit.ts';
 import { Failure } from '../../shared/domain/failure.ts';
+import { beginReport } from '../../shared/domain/reconciliation.ts';
+import { flip } from '../../shared/domain/sketch.ts';
 import { readCamera, unlessDenied } from '../../shared/edge/camera.ts';
 import { readClaim, readProvision } from '../../shared/edge/claim.ts';
 import { denied } from '../../shared/edge/denial.ts';
 import { type HttpAnswer, type HttpRequest, http } from '../../shared/edge/http.ts';
 import { job } from '../../shared/edge/job.ts';
 import { patient } from '../../shared/edge/patience.ts';
-import { reconcileOrder } from '../../shared/edge/reconcile.ts';
+import { readReconcileOrder, reconcileAnswer } from '../../shared/edge/reconcile.ts';
 
 let lines: string[];
 beforeEach(() => {
@@ -150,21 +153,41 @@ describe('a job', () => {
   const context = { getRemainingTimeInMillis: () => 1000 };
 
   it('logs and answers what it did, and rethrows what stopped it', async () => {
-    expect(await job('reconcile', reconcileOrder, async () => ({ looked: 1 }))({}, context)).toEqual({ looked: 1 });
+    expect(await job('reconcile', readReconcileOrder, async () => ({ looked: 1 }))({}, context)).toEqual({ looked: 1 });
     await expect(
-      job('reconcile', reconcileOrder, async () => {
+      job('reconcile', readReconcileOrder, async () => {
         throw new Error('outage');
       })({}, context),
     ).rejects.toThrow('outage');
     expect(lines.map((line) => JSON.parse(line).what)).toEqual(['reconcile', 'reconcile']);
   });
 
+  const read = (event: unknown) => job('reconcile', readReconcileOrder, async (order) => order)(event, context);
+
   it.each([
-    [{}, false],
-    [{ dryRun: true }, true],
-    [{ version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} }, false],
-  ])('%j orders reconcile, dry: %s', async (event, dryRun) => {
-    expect(await job('reconcile', reconcileOrder, async (order) => order)(event, context)).toEqual({ dryRun });
+    [{}, { by: 'operator', dryRun: false, audit: 'none' }],
+    [{ dryRun: true }, { by: 'operator', dryRun: true, audit: 'none' }],
+    [{ audit: true }, { by: 'operator', dryRun: false, audit: 'whole' }],
+    [
+      { dryRun: true, thorough: true },
+      { by: 'operator', dryRun: true, audit: 'thorough' },
+    ],
+    [
+      { version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} },
+      { by: 'schedule', dryRun: false },
+    ],
+  ])('%j is an order', async (event, order) => {
+    expect(await read(event)).toEqual(order);
+  });
+
+  it('an order goes on where an earlier answer stopped, and a rehearsal only with a rehearsal', async () => {
+    const audit = { ...beginAudit('operator', new Date(), true), phase: 'things' as const, position: { type: 1 } };
+    flip(audit.sketch, 'something');
+    const { next } = reconcileAnswer({ report: beginReport(true), audit });
+    expect(await read({ dryRun: true, cursor: next })).toEqual({ by: 'operator', dryRun: true, audit });
+    for (const cursor of [next, '', 'AAAA', `${next}A`]) {
+      await expect(read({ dryRun: false, cursor })).rejects.toMatchObject({ code: 'invalid-cursor' });
+    }
   });
 
   it.each([
@@ -175,7 +198,7 @@ describe('a job', () => {
     [null],
   ])('%j is no order, and nothing is done', async (event) => {
     const work = async () => expect.fail('it was done');
-    const ordered = job('reconcile', reconcileOrder, work)(event, context);
+    const ordered = job('reconcile', readReconcileOrder, work)(event, context);
     await expect(ordered).rejects.toMatchObject({ code: 'invalid-request' });
   });
 });

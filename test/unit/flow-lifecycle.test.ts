@@ -3,6 +3,7 @@ import type { Device } from '../../shared/domain/device.ts';
 import { Failure } from '../../shared/domain/failure.ts';
 import { connect } from '../../shared/flow/connect.ts';
 import { mostDenied } from '../../shared/flow/deny.ts';
+import { finishDue } from '../../shared/flow/finish-due.ts';
 import {
   approveDeviceClaim,
   reopenDevice,
@@ -11,7 +12,6 @@ import {
   suspendDevice,
 } from '../../shared/flow/lifecycle.ts';
 import { provision } from '../../shared/flow/provision.ts';
-import { reconcile } from '../../shared/flow/reconcile.ts';
 import { replaceDevice } from '../../shared/flow/replace.ts';
 import { keyed, makingWorld, settings } from './making-world.ts';
 
@@ -54,7 +54,7 @@ const retireIn = (world: World, streams: 'keep' | 'delete' = 'keep') =>
   retireDevice({ ...order, streams }, portsOf(world), settings);
 const replaceIn = (world: World, keepUntilConnected = false) =>
   replaceDevice({ ...order, successor: 'CAM-2', keepUntilConnected }, portsOf(world), settings);
-const reconcileIn = ({ ports }: World) => reconcile(ports, settings, { hasTime: () => true });
+const reconcileIn = ({ ports }: World) => finishDue(ports, settings, { hasTime: () => true });
 const hardware = (world: World, change: Partial<Device> = {}) =>
   world.devices.set('CAM-2', {
     ...(world.device() as Device),

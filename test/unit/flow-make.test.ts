@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Device, StreamMode } from '../../shared/domain/device.ts';
 import { showLife } from '../../shared/domain/life.ts';
+import { finishDue } from '../../shared/flow/finish-due.ts';
 import { provision } from '../../shared/flow/provision.ts';
-import { reconcile } from '../../shared/flow/reconcile.ts';
 import { certificateKeySha256 } from '../../shared/keys.ts';
 import { Crash, keyed, makingWorld, settings } from './making-world.ts';
 
@@ -22,7 +22,7 @@ const provisionIn = (world: World, csr: string | undefined = mine.csr) =>
     settings,
   );
 const withNewKey = (world: World) => provisionIn(world, '');
-const reconcileIn = ({ ports }: World) => reconcile(ports, settings, { hasTime: () => true });
+const reconcileIn = ({ ports }: World) => finishDue(ports, settings, { hasTime: () => true });
 
 const modes: StreamMode[] = ['thing-name', 'certificate-id', 'fixed'];
 const streamOf = (mode: StreamMode, certificateId: string) =>
@@ -284,27 +284,6 @@ describe('reconcile', () => {
     expect(world.device().streams.map(({ state }) => state)).toEqual(['made', 'taken']);
   });
 
-  it('says in a dry run what it would do, and does none of it', async () => {
-    const since = '2026-11-24T05:00:00.000Z';
-    const world = worldWith({
-      ...claimed(),
-      streams: [{ name: 'CAM-1', state: 'pending', since }],
-      denied: [{ certificateId: 'c0', until: since }],
-    });
-    world.denials.set('c0', { certificateId: 'c0', until: since });
-    const before = structuredClone(world.device());
-    const { done, findings } = await reconcile(world.ports, settings, { hasTime: () => true, dryRun: true });
-    expect(world.calls.filter((name) => !['read', 'find', 'isOurs'].includes(name))).toEqual([]);
-    expect(world.device()).toEqual(before);
-    expect(findings.map(({ what, of, outcome }) => `${what} ${of} ${outcome}`)).toEqual([
-      'makeStreams CAM-1 mended',
-      'judgeClaims CAM-1 mended',
-      'liftLapsed CAM-1 mended',
-    ]);
-    expect((await reconcileIn(world)).done).toEqual(done);
-    expect(world.denials.size).toBe(0);
-  });
-
   it('goes on with the others where one fails, and stops when its time is up', async () => {
     const world = worldWith(claimed());
     world.devices.set('CAM-0', { ...world.device(), serialNumber: 'CAM-0', certificates: [] });
@@ -314,7 +293,7 @@ describe('reconcile', () => {
       return find(id);
     };
     expect(await reconcileIn(world)).toMatchObject({ looked: 2, failed: { ThrottlingException: 1 } });
-    expect(await reconcile(world.ports, settings, { hasTime: () => false })).toMatchObject({
+    expect(await finishDue(world.ports, settings, { hasTime: () => false })).toMatchObject({
       looked: 0,
       complete: false,
     });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Device } from '../../shared/domain/device.ts';
 import type { RefusedClaim } from '../../shared/domain/refusal.ts';
-import { reconcile } from '../../shared/flow/reconcile.ts';
+import { finishDue } from '../../shared/flow/finish-due.ts';
 import { type RenewPorts, renewByTemplate } from '../../shared/flow/renew.ts';
 import { certificateKeySha256 } from '../../shared/keys.ts';
 import { settings as deployed, keyed, makingWorld } from './making-world.ts';
@@ -225,7 +225,7 @@ it('reconcile takes the certificate before away once its hour is over, and not e
   for (const id of ['unshown', 'own', 'next']) {
     made.certificates.set(id, { pem: '', isActive: true, policies: new Set(['device']), things: new Set(['CAM-1']) });
   }
-  const run = () => reconcile(made.ports, deployed, { hasTime: () => true });
+  const run = () => finishDue(made.ports, deployed, { hasTime: () => true });
   await run();
   expect([...made.certificates.keys()]).toEqual(['own', 'next']);
   expect(made.device().dueAt).toBe('2026-11-24T09:00:00.000Z');

@@ -2,8 +2,8 @@ import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import type { Denial, Device } from '../../shared/domain/device.ts';
+import type { DuePorts } from '../../shared/flow/finish-due.ts';
 import type { MakePorts } from '../../shared/flow/make.ts';
-import type { ReconcilePorts } from '../../shared/flow/reconcile.ts';
 
 x509.cryptoProvider.set(webcrypto as never);
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -97,7 +97,7 @@ export const makingWorld = (
     return 'given' as const;
   };
 
-  const ports: MakePorts & ReconcilePorts = {
+  const ports: MakePorts & DuePorts = {
     registry: {
       read: (serialNumber) => step('read', () => devices.get(serialNumber)),
       save: (before, after) =>

@@ -10,7 +10,7 @@ type Tally = { kind: CountKind; name: string; by: number; of: { serialNumber: st
 const mostAtOnce = 20;
 
 /** Notes of devices lie beside the counters, each in a partition of its own. */
-const noteKey = (serialNumber: string): Item => toItem({ kind: `device#${serialNumber}`, name: '-' });
+export const noteKey = (serialNumber: string): Item => toItem({ kind: `device#${serialNumber}`, name: '-' });
 
 const noteOf = (serialNumber: string, item: Item): Note => {
   const { stamp, was, counted } = fromItem(item) as Omit<Note, 'serialNumber'>;
@@ -99,11 +99,12 @@ const addTo = async (table: string, tally: Tally): Promise<void> => {
         TableName: table,
         Key: toItem({ kind: tally.kind, name: tally.name }),
         ConditionExpression: places.map((n) => `(attribute_not_exists(#d${n}) OR #d${n} < :v${n})`).join(' AND '),
-        UpdateExpression: `SET ${places.map((n) => `#d${n} = :v${n}`).join(', ')} ADD #count :by`,
+        UpdateExpression: `SET ${places.map((n) => `#d${n} = :v${n}`).join(', ')} ADD #count :by, steps :one`,
         ExpressionAttributeNames: { ...names(tally), '#count': 'count' },
         ExpressionAttributeValues: toItem({
           ...Object.fromEntries(tally.of.map(({ stamp }, n) => [`:v${n}`, stamp])),
           ':by': tally.by * tally.of.length,
+          ':one': 1,
         }),
       }),
     );

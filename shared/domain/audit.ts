@@ -1,0 +1,52 @@
+import { emptySketch, readSketch, type Sketch, writeSketch } from './sketch.ts';
+import type { Tally } from './tally.ts';
+
+/** In their order: the registry is looked at before AWS's lists, and both before the devices that differ. */
+export const phaseNames = ['due', 'denials', 'records', 'power', 'inactive', 'things', 'devices'] as const;
+export type PhaseName = (typeof phaseNames)[number];
+
+/** How far an audit has come: all that goes from one run to the next. */
+export type Audit = {
+  phase: PhaseName;
+  /** Within the phase; absent at its beginning. */
+  position?: unknown;
+  since: string;
+  /** Every device gets a closer look, not only this day's share of a large fleet. */
+  isThorough: boolean;
+  /** What the registry and AWS's lists show, against each other. */
+  sketch: Sketch;
+  /** How many devices there are. */
+  fleet: number;
+  /** How many certificates that no record knows were cut off. */
+  cutOff: number;
+  tally?: Tally;
+};
+
+/** `schedule`: without the work list, which every run looks at first. */
+export const beginAudit = (by: 'schedule' | 'operator', now: Date, isThorough: boolean): Audit => ({
+  phase: by === 'schedule' ? 'denials' : 'due',
+  since: now.toISOString(),
+  isThorough,
+  sketch: emptySketch(),
+  fleet: 0,
+  cutOff: 0,
+});
+
+/** To the next phase; false after the last. */
+export const toNextPhase = (audit: Audit): boolean => {
+  const next = phaseNames[phaseNames.indexOf(audit.phase) + 1];
+  if (next === undefined) return false;
+  audit.phase = next;
+  delete audit.position;
+  return true;
+};
+
+export const writeAudit = ({ sketch, ...audit }: Audit): string =>
+  JSON.stringify({ ...audit, sketch: writeSketch(sketch) });
+
+/** `undefined` if it is none of this version's. */
+export const readAudit = (text: string): Audit | undefined => {
+  const { sketch: written, ...audit } = JSON.parse(text);
+  const sketch = readSketch(String(written));
+  return sketch && phaseNames.includes(audit.phase) ? { ...audit, sketch } : undefined;
+};
