@@ -33,16 +33,11 @@ export const rolesOf = (roleNames: string[]) => ({
 /** For `reconcile`, which alone reads what is written there. */
 export const roleLooksOf = (roleNames: string[]) => ({
   async areDenying(certificateIds: string[]): Promise<boolean> {
-    for (const RoleName of roleNames) {
-      const document = await denialsOf(RoleName);
+    const documents = await Promise.all(roleNames.map(denialsOf));
+    return documents.every((document) =>
       // A role that has never denied anybody has no such policy, which is as good.
-      if (
-        document === undefined ? certificateIds.length > 0 : !isDeepStrictEqual(document, documentOf(certificateIds))
-      ) {
-        return false;
-      }
-    }
-    return true;
+      document === undefined ? certificateIds.length === 0 : isDeepStrictEqual(document, documentOf(certificateIds)),
+    );
   },
 });
 

@@ -8,6 +8,8 @@ export type PhaseName = (typeof phaseNames)[number];
 /** How far an audit has come: all that goes from one run to the next. */
 export type Audit = {
   phase: PhaseName;
+  /** This phase and no other. */
+  isOnly?: true;
   /** Within the phase; absent at its beginning. */
   position?: unknown;
   since: string;
@@ -22,20 +24,15 @@ export type Audit = {
   tally?: Tally;
 };
 
-/** `schedule`: without the work list, which every run looks at first. */
-export const beginAudit = (by: 'schedule' | 'operator', now: Date, isThorough: boolean): Audit => ({
-  phase: by === 'schedule' ? 'denials' : 'due',
-  since: now.toISOString(),
-  isThorough,
-  sketch: emptySketch(),
-  fleet: 0,
-  cutOff: 0,
-});
+export const beginAudit = (
+  begins: Pick<Audit, 'phase'> & Partial<Pick<Audit, 'isOnly' | 'isThorough'>>,
+  now: Date,
+): Audit => ({ isThorough: false, ...begins, since: now.toISOString(), sketch: emptySketch(), fleet: 0, cutOff: 0 });
 
-/** To the next phase; false after the last. */
+/** To the next phase; false where there is none left. */
 export const toNextPhase = (audit: Audit): boolean => {
   const next = phaseNames[phaseNames.indexOf(audit.phase) + 1];
-  if (next === undefined) return false;
+  if (next === undefined || audit.isOnly) return false;
   audit.phase = next;
   delete audit.position;
   return true;

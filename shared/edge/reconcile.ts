@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Audit, readAudit, writeAudit } from '../domain/audit.ts';
+import { type Audit, phaseNames, readAudit, writeAudit } from '../domain/audit.ts';
 import { Failure } from '../domain/failure.ts';
 import type { Report } from '../domain/reconciliation.ts';
 import { readCursor, writeCursor } from './page.ts';
@@ -16,6 +16,8 @@ const ordered = z.strictObject({
   audit: z._default(z.boolean(), false),
   /** In an audit: give every device a closer look, not only a share of a large fleet. */
   thorough: z._default(z.boolean(), false),
+  /** An audit of one part of it all; `devices` then knows nothing of what the lists would have told. */
+  only: z.optional(z.enum(phaseNames)),
   /** Go on with the audit where an earlier answer had no time for more. */
   cursor: z.optional(z.string()),
 });
@@ -31,13 +33,12 @@ const auditAt = (dryRun: boolean, cursor: string): Audit => {
 
 export const readReconcileOrder = (event: unknown) => {
   if (scheduled.safeParse(event).success) return { by: 'schedule' as const, dryRun: false as const };
-  const { dryRun, audit, thorough, cursor } = parse(ordered, event);
-  const begun = thorough ? ('thorough' as const) : ('whole' as const);
-  return {
-    by: 'operator' as const,
-    dryRun,
-    audit: cursor !== undefined ? auditAt(dryRun, cursor) : audit || thorough ? begun : ('none' as const),
-  };
+  const { dryRun, audit, thorough, only, cursor } = parse(ordered, event);
+  const order = { by: 'operator' as const, dryRun };
+  if (cursor !== undefined) return { ...order, audit: auditAt(dryRun, cursor) };
+  if (!audit && !thorough && only === undefined) return order;
+  const begins = only === undefined ? { phase: phaseNames[0] } : { phase: only, isOnly: true as const };
+  return { ...order, audit: { ...begins, isThorough: thorough } };
 };
 
 /** The report, and the cursor of what is left. */

@@ -12,10 +12,10 @@ export interface ReconcilePorts extends AuditPorts {
   };
 }
 
-/** `none`: only what is known to be unfinished. */
+/** Without an audit only what is known to be unfinished is looked at. `audit`: one that goes on, or how it begins. */
 export type ReconcileOrder =
   | { by: 'schedule'; dryRun: false }
-  | { by: 'operator'; dryRun: boolean; audit: 'none' | 'whole' | 'thorough' | Audit };
+  | { by: 'operator'; dryRun: boolean; audit?: Audit | Parameters<typeof beginAudit>[0] };
 
 /** How long the function may go on, and how long whoever waits for an answer wants to wait. */
 export type ReconcileTime = { hasTime(): boolean; wantsMore(): boolean };
@@ -37,9 +37,8 @@ export const reconcile = async (
     if (time.hasTime()) await auditBySchedule(context, time);
     return { report };
   }
-  if (order.audit === 'none') return { report: await finishDue(ports, settings, time, report) };
-  const audit =
-    typeof order.audit === 'object' ? order.audit : beginAudit('operator', ports.now(), order.audit === 'thorough');
+  if (!order.audit) return { report: await finishDue(ports, settings, time, report) };
+  const audit = 'since' in order.audit ? order.audit : beginAudit(order.audit, ports.now());
   report.complete = await goOn(audit, { ...context, settings: { ...settings, mostCutOff: Infinity } }, time.wantsMore);
   return { report, ...(!report.complete && { audit }) };
 };
@@ -51,7 +50,7 @@ const auditBySchedule = async (
   const { progress, now } = context.ports;
   const known = await progress.read();
   if (known && !known.audit && now().getTime() < Date.parse(known.since) + auditEveryMs) return;
-  const audit = known?.audit ?? beginAudit('schedule', now(), false);
+  const audit = known?.audit ?? beginAudit({ phase: 'denials' }, now());
   const { since } = audit;
   const isDone = await goOn(audit, context, hasTime);
   if (!isDone) context.report.complete = false;

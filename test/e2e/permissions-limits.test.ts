@@ -69,6 +69,16 @@ const REMOVE = [
   'kinesisvideo:ListTagsForStream',
 ];
 
+const LISTS = [
+  'iot:ListAttachedPolicies',
+  'iot:ListCertificates',
+  'iot:ListPrincipalThings',
+  'iot:ListTargetsForPolicy',
+  'iot:ListThingPrincipals',
+  'iot:ListThings',
+  'kinesisvideo:ListStreams',
+];
+
 /** Of a hundred calls, those that each may make. */
 const FUNCTIONS: Record<string, string[]> = {
   announceDevices: ['dynamodb:BatchGetItem devices', 'dynamodb:UpdateItem devices'],
@@ -140,9 +150,20 @@ const FUNCTIONS: Record<string, string[]> = {
     ...DENY,
     'dynamodb:DeleteItem denials',
     'dynamodb:PutItem denials',
+    'dynamodb:BatchGetItem counters',
+    'dynamodb:BatchGetItem devices',
+    'dynamodb:GetItem counters',
+    'dynamodb:PutItem counters',
+    'dynamodb:Query counters',
+    'dynamodb:Query devices/index/certificate',
     'dynamodb:Query devices/index/due',
+    'dynamodb:Query devices/index/place',
+    'dynamodb:Scan devices',
+    'dynamodb:UpdateItem counters',
+    'iam:GetRolePolicy of a camera',
     'iot:DeleteConnection',
     'iot:DeleteThing',
+    ...LISTS,
     'kinesisvideo:DeleteStream',
     'kinesisvideo:DescribeStream',
     'kinesisvideo:TagStream',

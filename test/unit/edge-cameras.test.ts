@@ -165,13 +165,14 @@ describe('a job', () => {
   const read = (event: unknown) => job('reconcile', readReconcileOrder, async (order) => order)(event, context);
 
   it.each([
-    [{}, { by: 'operator', dryRun: false, audit: 'none' }],
-    [{ dryRun: true }, { by: 'operator', dryRun: true, audit: 'none' }],
-    [{ audit: true }, { by: 'operator', dryRun: false, audit: 'whole' }],
+    [{}, { by: 'operator', dryRun: false }],
+    [{ dryRun: true }, { by: 'operator', dryRun: true }],
+    [{ audit: true }, { by: 'operator', dryRun: false, audit: { phase: 'due', isThorough: false } }],
     [
       { dryRun: true, thorough: true },
-      { by: 'operator', dryRun: true, audit: 'thorough' },
+      { by: 'operator', dryRun: true, audit: { phase: 'due', isThorough: true } },
     ],
+    [{ only: 'power' }, { by: 'operator', dryRun: false, audit: { phase: 'power', isOnly: true, isThorough: false } }],
     [
       { version: '0', source: 'aws.events', 'detail-type': 'Scheduled Event', detail: {} },
       { by: 'schedule', dryRun: false },
@@ -181,7 +182,7 @@ describe('a job', () => {
   });
 
   it('an order goes on where an earlier answer stopped, and a rehearsal only with a rehearsal', async () => {
-    const audit = { ...beginAudit('operator', new Date(), true), phase: 'things' as const, position: { type: 1 } };
+    const audit = { ...beginAudit({ phase: 'things' }, new Date()), position: { type: 1 } };
     flip(audit.sketch, 'something');
     const { next } = reconcileAnswer({ report: beginReport(true), audit });
     expect(await read({ dryRun: true, cursor: next })).toEqual({ by: 'operator', dryRun: true, audit });
@@ -193,6 +194,7 @@ describe('a job', () => {
   it.each([
     [{ dryrun: true }],
     [{ dryRun: 'yes' }],
+    [{ only: 'nothing' }],
     [{ source: 'aws.events', 'detail-type': 'else' }],
     ['text'],
     [null],

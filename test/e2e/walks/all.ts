@@ -1,6 +1,7 @@
 import type { Camera } from '../../camera-claim.ts';
 import type { Outputs } from '../../local-run.ts';
 import { apiWalks, deploymentWalk } from './api.ts';
+import { auditWalks } from './audit.ts';
 import { cameraWalks } from './camera.ts';
 import { type ClaimDoor, claimWalks, type Mode, type Walk } from './claim.ts';
 import { connectedWalks } from './connected.ts';
@@ -50,6 +51,7 @@ export async function prepareWalks(outputs: Outputs, prefix: string): Promise<Re
     ...(await letterWalks(outputs)),
     ...lifecycleWalks(outputs, prefix, claimDoor),
     ...scheduleWalks(outputs, prefix),
+    ...auditWalks(outputs, prefix),
     'is deployed': deploymentWalk(outputs, `${prefix}endpoints`),
   };
 }

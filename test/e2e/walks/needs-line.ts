@@ -1,4 +1,5 @@
 import { denied, FORBIDDEN, FUNCTION_FAILED, mqttNeeds, type Needs, NO_FUNCTION, SILENCE } from './needs.ts';
+import { auditNeeds } from './needs-audit.ts';
 import { lifecycleNeeds } from './needs-lifecycle.ts';
 import { queryNeeds } from './needs-queries.ts';
 import { renewalNeeds } from './needs-renewal.ts';
@@ -209,6 +210,7 @@ export const needs: Needs = {
   ...callers,
   ...people,
   ...reconciling,
+  ...auditNeeds,
   ...queryNeeds,
   ...renewalNeeds,
   'openapi trust: sts:AssumeRole by lambda.amazonaws.com': ['factory reads the description of the API', NO_FUNCTION],

@@ -152,6 +152,11 @@ function identityCalls(outputs: Outputs, keys: Keys, target: Target): Calls {
     'iot:UpdateThing': () => client.send(new sdk.UpdateThingCommand({ thingName })),
     'iot:DeleteThing': () => client.send(new sdk.DeleteThingCommand({ thingName: 'nobody' })),
     'iot:ListThings': () => client.send(new sdk.ListThingsCommand({})),
+    'iot:ListThingPrincipals': () => client.send(new sdk.ListThingPrincipalsCommand({ thingName })),
+    'iot:ListPrincipalThings': () => client.send(new sdk.ListPrincipalThingsCommand({ principal })),
+    'iot:ListCertificates': () => client.send(new sdk.ListCertificatesCommand({})),
+    'iot:ListAttachedPolicies': () => client.send(new sdk.ListAttachedPoliciesCommand({ target: principal })),
+    'iot:ListTargetsForPolicy': () => client.send(new sdk.ListTargetsForPolicyCommand({ policyName })),
     'iot:DescribeThing': () => client.send(new sdk.DescribeThingCommand({ thingName })),
     'iot:DeleteCertificate': () => client.send(new sdk.DeleteCertificateCommand({ certificateId })),
     'iot:DetachThingPrincipal': () =>
@@ -210,6 +215,8 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
       clients.iam.send(
         new iam.PutRolePolicyCommand({ RoleName: cameraRole, PolicyName: 'probe', PolicyDocument: '{}' }),
       ),
+    'iam:GetRolePolicy of a camera': () =>
+      clients.iam.send(new iam.GetRolePolicyCommand({ RoleName: cameraRole, PolicyName: 'stream' })),
     'iot:DeleteConnection': () => iotData.send(new DeleteConnectionCommand({ clientId: 'nobody' })),
     'sts:AssumeRole': () => clients.sts.send(new AssumeRoleCommand({ RoleArn, RoleSessionName: 'probe' })),
   };
