@@ -14,6 +14,16 @@ export interface HttpsClaimOptions {
   answerMs: number;
 }
 
+/** What a camera asks with, and how patiently: the API may make things for half a minute. */
+export const httpsOptions = (
+  {
+    serialNumber,
+    claimToken,
+    answerMs = 35_000,
+  }: Omit<HttpsClaimOptions, 'api' | 'answerMs'> & { answerMs?: number | undefined },
+  httpApi: string,
+): HttpsClaimOptions => ({ serialNumber, claimToken, answerMs, api: httpApi.replace(/\/+$/, '') });
+
 /**
  * The claim of a camera whose network blocks MQTT: its own key, one request, and all it needs in the answer. Nobody signs
  * the request, so it works only with a pinned key or a claim token. Asked again with the same key it gives the same answer.

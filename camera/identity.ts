@@ -3,6 +3,9 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import { StepFailed } from './failure.ts';
 
+/** Key and certificate of a renewal lie beside each other, called like the key. */
+export const renewedFile = /^renewed-[0-9a-f]{16}\.(key|pem)$/;
+
 /** What the backend tells a camera with its thing name: all it needs to connect and to stream. */
 export interface DeviceConfiguration {
   region: string;
@@ -42,12 +45,19 @@ export interface Place {
   thingName: string;
   configuration: DeviceConfiguration;
   registeredAt: string;
+  /** The provisioning template of its next certificate, if the camera was told. */
+  renewTemplateName?: string;
+  /** The file in its directory that holds a renewed certificate's key; absent: the key that the camera was born with. */
+  keyFile?: string;
 }
 
 /** The camera's identity on disk: a directory that only its owner can read. */
 export interface Identity {
   directory: string;
   serialNumber: string;
+  /** The key that the camera was born with: what a manifest pins, and what a factory reset comes back with. */
+  birthKeyPath: string;
+  /** The key of the certificate that it has. */
   privateKeyPath: string;
   certificatePath: string;
   progress: Progress;
@@ -60,12 +70,22 @@ export function openIdentity(directory: string, serialNumber: string, privateKey
   const identity: Identity = {
     directory,
     serialNumber,
-    privateKeyPath: privateKeyPath ?? path.join(directory, 'private.key'),
-    certificatePath: path.join(directory, 'certificate.pem'),
-    progress: readProgress(directory, serialNumber),
+    birthKeyPath: privateKeyPath ?? path.join(directory, 'private.key'),
+    privateKeyPath: '',
+    certificatePath: '',
+    progress: { stage: 'new' },
   };
-  showCertificate(identity);
+  takeProgress(identity, readProgress(directory, serialNumber));
   return identity;
+}
+
+function takeProgress(identity: Identity, progress: Progress): void {
+  const { directory, birthKeyPath } = identity;
+  const keyFile = 'keyFile' in progress ? progress.keyFile : undefined;
+  identity.progress = progress;
+  identity.privateKeyPath = keyFile === undefined ? birthKeyPath : path.join(directory, keyFile);
+  identity.certificatePath = path.join(directory, keyFile?.replace(/\.key$/, '.pem') ?? 'certificate.pem');
+  showCertificate(identity);
 }
 
 /** Removes what was being written when the power went: never renamed, so never part of the identity. Only for whoever is alone there. */
@@ -81,8 +101,7 @@ export function saveProgress(identity: Identity, progress: Progress): void {
     progressPath(identity.directory),
     `${JSON.stringify({ serialNumber: identity.serialNumber, ...progress }, null, 2)}\n`,
   );
-  identity.progress = progress;
-  showCertificate(identity);
+  takeProgress(identity, progress);
 }
 
 /** Replaces a file so that at every moment either the old or the new content is there, whole and private. */
@@ -126,6 +145,7 @@ function parse(text: string, file: string): Progress & { serialNumber: string } 
   try {
     const saved = JSON.parse(text);
     if (saved.stage !== 'new') new X509Certificate(saved.certificatePem);
+    if (saved.keyFile !== undefined && !renewedFile.test(saved.keyFile)) throw new Error('its key is not one of ours');
     return saved;
   } catch (cause) {
     const message = `${file} cannot be read. Remove it to claim again: private.key beside it is what makes this the same camera`;

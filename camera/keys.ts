@@ -20,10 +20,14 @@ x509.cryptoProvider.set(webcrypto);
 export function ensureKey(privateKeyPath: string): { privateKeyPem: string; made: boolean } {
   const kept = readKey(privateKeyPath);
   if (kept !== undefined) return { privateKeyPem: kept, made: false };
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const privateKeyPem = makeKey();
   writeSafely(privateKeyPath, privateKeyPem);
   return { privateKeyPem, made: true };
+}
+
+export function makeKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 }
 
 export function readKey(privateKeyPath: string): string | undefined {

@@ -23,6 +23,8 @@ export interface PutMediaOptions {
   startMs: number;
   /** The last word about a fragment: PERSISTED where the stream stores, RECEIVED where its retention is 0. */
   untilAcknowledged: 'PERSISTED' | 'RECEIVED';
+  /** Called at each last word. */
+  onAcknowledged?: (() => void) | undefined;
 }
 
 /** How long to wait for the head of the answer before the first byte of film. */
@@ -54,7 +56,7 @@ export async function putMedia(
   const broken = Promise.withResolvers<never>();
   broken.promise.catch(() => {});
   request.on('error', (error) => broken.reject(unreachable(url.origin, error)));
-  const acknowledged = listen(request, options.untilAcknowledged, broken.reject);
+  const acknowledged = listen(request, options, broken.reject);
   try {
     // The answer begins before the film does: a refusal is heard here, and not drowned in the middle of it.
     request.flushHeaders();
@@ -79,7 +81,11 @@ function write(request: http.ClientRequest, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => request.write(bytes, () => resolve()));
 }
 
-function listen(request: http.ClientRequest, last: 'PERSISTED' | 'RECEIVED', fail: (error: StepFailed) => void) {
+function listen(
+  request: http.ClientRequest,
+  { untilAcknowledged: last, onAcknowledged }: Pick<PutMediaOptions, 'untilAcknowledged' | 'onAcknowledged'>,
+  fail: (error: StepFailed) => void,
+) {
   const waiting = new Set<number>();
   const words: Acknowledgement[] = [];
   const allDone = Promise.withResolvers<Acknowledgement[]>();
@@ -98,7 +104,10 @@ function listen(request: http.ClientRequest, last: 'PERSISTED' | 'RECEIVED', fai
   function take(acknowledgement: Acknowledgement) {
     const { EventType, FragmentTimecode = -1 } = acknowledgement;
     if (EventType === 'ERROR') return fail(errorFrom(acknowledgement));
-    if (EventType === last && waiting.delete(FragmentTimecode)) words.push(acknowledgement);
+    if (EventType === last && waiting.delete(FragmentTimecode)) {
+      words.push(acknowledgement);
+      onAcknowledged?.();
+    }
     settle();
   }
 

@@ -1,4 +1,4 @@
-import type { Stage } from './boot.ts';
+import type { Stage } from './options.ts';
 
 /** A stage of the boot as one line for people. Nothing secret is in it. */
 export function inWords(stage: Stage): string {
@@ -25,10 +25,22 @@ export function inWords(stage: Stage): string {
       const { length } = stage.acknowledgements;
       return `${length} ${length === 1 ? 'fragment' : 'fragments'} ${EventType}, the last is ${FragmentNumber}`;
     }
+    case 'renewal':
+      return `renewal: ${renewed[stage.step]} ${stage.certificateId}`;
+    case 'renewal-postponed':
+      return `goes on with the certificate it has: ${stage.reason}`;
     case 'waiting':
       return `tries again in ${(stage.waitMs / 1000).toFixed(1)} s: ${stage.reason}`;
   }
 }
+
+const renewed = {
+  begun: 'asks with certificate',
+  certificate: 'holds, and has yet to register, certificate',
+  registered: 'may use certificate',
+  connected: 'has shown life with certificate',
+  done: 'is over; its own is certificate',
+};
 
 const resumed = {
   certificate: 'it holds a certificate and has yet to register it',

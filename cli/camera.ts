@@ -1,9 +1,10 @@
 import * as fs from 'node:fs';
 import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type CameraOptions, cameraCredentials, cameraStream, firstBoot, registered } from '../camera/boot.ts';
+import { cameraCredentials, cameraStream, firstBoot, registered, renewCertificate } from '../camera/boot.ts';
 import { StepFailed } from '../camera/failure.ts';
 import { kvssinkLine, misfits } from '../camera/kvssink.ts';
+import type { CameraOptions } from '../camera/options.ts';
 import { inWords } from '../camera/say.ts';
 
 interface Flags {
@@ -14,6 +15,8 @@ interface Flags {
   mqttEndpoint?: string;
   ca?: string;
   template?: string;
+  renewTemplate?: string;
+  renewAfter?: number;
   claimCertificate?: string;
   claimKey?: string;
   key?: string;
@@ -37,13 +40,15 @@ interface Outputs {
   api?: string;
   mqtt?: { host: string; port: number };
   caPath?: string;
-  claim?: { certificatePath: string; privateKeyPath: string; templateName: string };
+  claim?: { certificatePath: string; privateKeyPath: string; templateName: string; renewTemplateName?: string };
 }
 
 export function register(program: Command): void {
   const camera = program.command('camera').description('The reference camera, from first boot to first frame.');
 
-  subcommand(camera, 'boot', 'Claim an identity, prove life, get credentials, film. Killed anywhere, it goes on.')
+  asked(
+    subcommand(camera, 'boot', 'Claim an identity, prove life, get credentials, film. Killed anywhere, it goes on.'),
+  )
     .option('--token <token>', 'one-time claim token from the manifest')
     .option('--claim-certificate <file>', "the batch's claim certificate")
     .option('--claim-key <file>', 'its private key')
@@ -52,9 +57,7 @@ export function register(program: Command): void {
     .option('--https', 'claim and show life over HTTPS, where the network blocks MQTT')
     .option('--api <url>', "Firstlight's HTTP API, for --https (default: the local run's)")
     .option('--keys-by-aws', 'let AWS make the private key, if the camera has none')
-    .addOption(new Option('--format <format>').choices(['json', 'cbor']).default('json'))
-    .addOption(new Option('--mqtt <version>').choices(['5', '3.1.1']).default('5'))
-    .option('--answer <seconds>', 'how long the cloud may take for one answer (default: 15; over HTTPS 35)', positive)
+    .option('--renew-after <days>', 'renew a certificate of that age (default: as the deployment says)', days)
     .option('--persist', 'ask again after a denial too, slowly')
     .option('--seconds <n>', 'film live for so long (default: three seconds, sent at once)', positive)
     .action((flags: Flags) =>
@@ -63,6 +66,18 @@ export function register(program: Command): void {
           optionsFrom(flags, (flag) => missing(flag, flags)),
           tell(flags),
         );
+      }),
+    );
+
+  asked(subcommand(camera, 'renew', 'Take the next certificate now, over the one it has, and film with it.'))
+    .option(
+      '--seconds <n>',
+      'film live for so long, and renew meanwhile (default: renew, then film three seconds)',
+      positive,
+    )
+    .action((flags: Flags) =>
+      orOneLine(async () => {
+        await renewCertificate(optionsFrom(flags), tell(flags));
       }),
     );
 
@@ -89,6 +104,15 @@ export function register(program: Command): void {
     .option('--stream <name>', "one of the camera's channels (default: its own stream)")
     .option('--source <pipeline>', 'what comes before kvssink (default: a test picture)')
     .action((flags: Flags) => orOneLine(async () => printKvssink(flags)));
+}
+
+/** What only those need who ask AWS IoT for a certificate. */
+function asked(command: Command): Command {
+  return command
+    .option('--renew-template <name>', "the renewal template (default: the claim template's name, with -renew)")
+    .addOption(new Option('--format <format>').choices(['json', 'cbor']).default('json'))
+    .addOption(new Option('--mqtt <version>').choices(['5', '3.1.1']).default('5'))
+    .option('--answer <seconds>', 'how long the cloud may take for one answer (default: 15; over HTTPS 35)', positive);
 }
 
 function subcommand(camera: Command, name: string, description: string): Command {
@@ -122,6 +146,8 @@ function optionsFrom(flags: Flags, ask: (flag: string) => string = () => ''): Ca
     claimCertificatePath: flags.claimCertificate ?? outputs.claim?.certificatePath ?? need('--claim-certificate'),
     claimPrivateKeyPath: flags.claimKey ?? outputs.claim?.privateKeyPath ?? need('--claim-key'),
     templateName: flags.template ?? outputs.claim?.templateName ?? need('--template'),
+    renewTemplateName: flags.renewTemplate ?? outputs.claim?.renewTemplateName,
+    renewAfterDays: flags.renewAfter,
     httpApi: flags.https && (flags.api ?? outputs.api ?? ask('--api')),
     claimToken: flags.token,
     privateKeyPath: flags.key && path.resolve(flags.key),
@@ -186,8 +212,10 @@ async function orOneLine(command: () => Promise<void>): Promise<void> {
   }
 }
 
-function positive(text: string): number {
+const above0 = (what: string) => (text: string) => {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('give a number of seconds above 0');
+  if (!(value > 0)) throw new InvalidArgumentError(`give a number of ${what} above 0`);
   return value;
-}
+};
+const positive = above0('seconds');
+const days = above0('days');

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
-import { type CameraOptions, cameraStream, type FirstLight, firstBoot, type Stage } from '../camera/boot.ts';
+import { cameraStream, type FirstLight, firstBoot } from '../camera/boot.ts';
 import { StepFailed } from '../camera/failure.ts';
 import { openIdentity } from '../camera/identity.ts';
 import { ensureKey, publicKeySha256 } from '../camera/keys.ts';
 import { kvssinkLine, misfits } from '../camera/kvssink.ts';
+import type { CameraOptions, Stage } from '../camera/options.ts';
 import { inWords } from '../camera/say.ts';
 import type { createApi } from './api.ts';
 import type { Outputs } from './outputs.ts';
@@ -84,6 +85,7 @@ function manifest(outputs: Outputs, directory: string): DemoCamera[] {
     claimCertificatePath: outputs.claim.certificatePath,
     claimPrivateKeyPath: outputs.claim.privateKeyPath,
     templateName: outputs.claim.templateName,
+    renewTemplateName: outputs.claim.renewTemplateName,
     kinesisVideoEndpoint: outputs.aws,
   });
   const pinned = camera('CAM-0001');

@@ -30,7 +30,7 @@ export interface Body {
 /** The reference camera as its own process, at a local run's addresses. */
 export function startCamera(
   { caPath }: Outputs,
-  verb: 'boot' | 'stream' | 'credentials' | 'kvssink',
+  verb: 'boot' | 'renew' | 'stream' | 'credentials' | 'kvssink',
   { serialNumber, directory, clockOffsetMs = 0 }: Body,
   ...flags: string[]
 ): CameraProcess {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { rejection } from '../../camera/claim.ts';
 import { refusal as credentialRefusal, keepCredentials } from '../../camera/credentials.ts';
 import { unreachable } from '../../camera/failure.ts';
+import { rejection } from '../../camera/fleet-provisioning.ts';
 import { refusal as videoRefusal } from '../../camera/kinesis-video.ts';
 
 describe('a rejected claim', () => {
@@ -14,7 +14,7 @@ describe('a rejected claim', () => {
     [429, 'Throttled', 'again'],
     [500, 'InternalFailure', 'again'],
   ])('%i %s: %s', (statusCode, errorCode, remedy) => {
-    const failure = rejection({ statusCode, errorCode, errorMessage: 'words' });
+    const failure = rejection({ statusCode, errorCode, errorMessage: 'words' }, 'claim');
     expect(failure).toMatchObject({ remedy, message: expect.stringContaining(`${statusCode} ${errorCode}: words`) });
   });
 });
