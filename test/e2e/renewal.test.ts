@@ -7,7 +7,7 @@ import {
   UpdateCertificateCommand,
 } from '@aws-sdk/client-iot';
 import { DeleteFunctionConcurrencyCommand, PutFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tellStandIn } from '../admin.ts';
 import { awsClients } from '../aws-clients.ts';
 import {
@@ -22,6 +22,7 @@ import {
   renewThing,
   takeCertificate,
 } from '../camera-claim.ts';
+import { emptyDisk, runCamera } from '../camera-process.ts';
 import { askForCredentials } from '../credential-provider.ts';
 import { makeDeviceKey } from '../device-key.ts';
 import {
@@ -41,6 +42,7 @@ import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import type { MqttDevice } from '../mqtt-device.ts';
 import { putMedia } from '../put-media.ts';
 import { askToRenew, connectCamera, renewed } from '../renewal-device.ts';
+import { switchOffSchedules } from '../schedules.ts';
 import { switchOffStreamConsumers } from '../stream-consumers.ts';
 import { footage } from '../unit/matroska.ts';
 import { until } from '../until.ts';
@@ -60,6 +62,8 @@ beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
 });
+// What is unfinished is looked at here before reconcile ends it.
+beforeEach(() => switchOffSchedules(outputs));
 // The one way back to this machine's time; each test begins in a new world.
 afterEach(async () => {
   await tellStandIn(outputs.aws, 'reset');
@@ -208,6 +212,19 @@ test('a certificate-id camera lists its streams, each with its span', async () =
   }
 });
 
+test('a camera that speaks no more MQTT shows with its first signed word that the renewed certificate lives', async () => {
+  const { camera, session } = await living();
+  const next = await renewed(outputs, camera, session);
+  await session.close();
+  const says = createHttpApi(outputs, await credentialsOf(next));
+  expect((await says.post('/connected', { serialNumber: next.serialNumber })).status).toBe(204);
+  const device = await deviceOf(next);
+  expect(device.certificates).toMatchObject([
+    { id: camera.certificateId, state: 'leaving', leavesAt: expect.any(String) },
+    { id: next.certificateId, state: 'current' },
+  ]);
+});
+
 test('each step reaches the event bus', async () => {
   const { camera, session } = await living();
   const bus = await listenToBus(outputs);
@@ -252,6 +269,51 @@ test('the manifest’s pin stays: a renewed camera that is reset comes back with
   const back = await connectCamera(outputs, reset);
   expect(idsOf(await untilCurrent(reset), 'current')).toEqual([reset.certificateId]);
   await back.close();
+});
+
+describe('the reference camera', () => {
+  const DAY = 24 * HOUR;
+
+  test('renews by the age of its certificate, by the cloud’s clock and not by its own', async () => {
+    const camera = { serialNumber: newSerial(), directory: emptyDisk() };
+    await announce(outputs, { serialNumber: camera.serialNumber });
+    const boot = async (...flags: string[]) => {
+      const { code, printed } = await runCamera(outputs, 'boot', camera, ...flags);
+      expect(code, printed).toBe(0);
+      return printed;
+    };
+    expect(await boot()).not.toMatch(/renewal/);
+    await untilActive(outputs, camera.serialNumber, now());
+    // Told 365 days, it renews in the last tenth of them.
+    await advance(328 * DAY);
+    expect(await boot()).not.toMatch(/renewal/);
+    await advance(38 * DAY);
+    const printed = await boot();
+    expect(printed).toMatch(/renewal: is over/);
+    // The first frame has waited for none of this.
+    expect(printed.indexOf('PERSISTED')).toBeLessThan(printed.indexOf('renewal'));
+    const device = await readDevice(outputs, camera.serialNumber, now());
+    expect(device.certificates).toMatchObject([{ state: 'leaving' }, { state: 'current', door: 'renewal' }]);
+    expect(await boot()).not.toMatch(/renewal/);
+  });
+
+  test('films on when it may not renew, and renews when it may', async () => {
+    const camera = { serialNumber: newSerial(), directory: emptyDisk() };
+    await announce(outputs, { serialNumber: camera.serialNumber });
+    await runCamera(outputs, 'boot', camera);
+    await untilActive(outputs, camera.serialNumber, now());
+    await advance(366 * DAY);
+    const FunctionName = 'firstlight-local-renewalHook';
+    await aws().lambda.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 0 }));
+    const refused = await runCamera(outputs, 'boot', camera, '--seconds', '3');
+    expect(refused.code, refused.printed).toBe(0);
+    expect(refused.printed).toMatch(/goes on with the certificate it has: the renewal was denied/);
+    expect(refused.printed).toMatch(/[2-9] fragments PERSISTED/);
+    await aws().lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName }));
+    const renewing = await runCamera(outputs, 'boot', camera, '--seconds', '5');
+    expect(renewing.code, renewing.printed).toBe(0);
+    expect(renewing.printed).toMatch(/renewal: is over/);
+  });
 });
 
 describe('is refused', () => {
