@@ -37,7 +37,7 @@ const settings = {
 };
 
 export const handler = http(ports, async (request, ports) => {
-  const claim = readClaim(request.json());
+  const claim = readClaim(request);
   const answer = await claimOverHttps(claim, { ...ports, denials, pause }, settings);
   const { serialNumber } = claim;
   if (!answer.allow) return denied('claim', { ...answer, serialNumber, door: 'https' });

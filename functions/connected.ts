@@ -24,7 +24,7 @@ const cameraRoles = env.text('CAMERA_ROLES').split(',');
 
 export const handler = http(ports, async (request, ports) => {
   const certificateId = readCamera(request, cameraRoles);
-  const { serialNumber } = readConnected(request.json());
+  const { serialNumber } = readConnected(request);
   const sign = { certificateId, at: new Date().toISOString() };
   const connecting = connect(serialNumber, sign, ports, 'function:connected');
   const { status } = await unlessDenied({ serialNumber, certificateId }, connecting);

@@ -29,6 +29,6 @@ const settings = {
 
 export const handler = http(ports, async (request, ports) => {
   const { caller } = request;
-  const order = { ...readProvision(request.jsonIfAny()), serialNumber: readSerialNumber(request), by: caller };
+  const order = { ...readProvision(request), serialNumber: readSerialNumber(request), by: caller };
   return { status: 201, body: await provision(order, ports, settings) };
 });

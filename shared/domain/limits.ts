@@ -4,6 +4,8 @@ export const limits = {
   rows: 100,
   /** Bytes of a request body, as it is sent. */
   bodyBytes: 1_000_000,
+  /** The same of what a camera sends: a signing request, a token and a serial number have room in it. */
+  cameraBodyBytes: 16_384,
   /** Characters, where nothing else is said. */
   serialNumber: 128,
   batch: 128,

@@ -14,8 +14,8 @@ export type HttpRequest = {
   caller: string;
   query: Record<string, string | undefined>;
   path: Record<string, string | undefined>;
-  /** The body, parsed as JSON; a `Failure` if it is none. */
-  json(): unknown;
+  /** The body, parsed as JSON; a `Failure` if it is none, or longer than so many bytes. */
+  json(mostBytes?: number): unknown;
   /** The same, where a body may be left out: an empty object then. */
   jsonIfAny(): unknown;
 };
@@ -60,7 +60,7 @@ const readRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
   caller: callerOf(event.requestContext),
   query: event.queryStringParameters ?? {},
   path: event.pathParameters ?? {},
-  json: () => readJson(event),
+  json: (mostBytes) => readJson(event, mostBytes),
   jsonIfAny: () => (event.body ? readJson(event) : {}),
 });
 
@@ -69,13 +69,13 @@ const callerOf = (context: unknown): string => {
   return authorizer?.iam?.userArn ?? 'anonymous';
 };
 
-const readJson = (event: APIGatewayProxyEventV2): unknown => {
+const readJson = (event: APIGatewayProxyEventV2, mostBytes: number = limits.bodyBytes): unknown => {
   const contentType = event.headers['content-type'] ?? '';
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new Failure('unsupported-media-type', 'the content type must be application/json');
   }
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
-  if (body.length > limits.bodyBytes) throw new Failure('body-too-large', `the body is over ${limits.bodyBytes} bytes`);
+  if (body.length > mostBytes) throw new Failure('body-too-large', `the body is over ${mostBytes} bytes`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {

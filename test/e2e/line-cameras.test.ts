@@ -159,6 +159,22 @@ describe('POST /connected', () => {
       expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'claimed' });
   });
 
+  test('of more than 16,384 bytes, or no request of it, is refused before anybody is asked', async () => {
+    const { serialNumber, thingName, configuration, ...held } = await claimed();
+    const { body } = await askForCredentials(outputs, { held, roleAlias: configuration.roleAlias, thingName });
+    const camera = createHttpApi(outputs, body.credentials);
+    const sent = async (text: string, headers = {}) => {
+      const answer = await camera.call('POST', '/connected', { text, headers });
+      return `${answer.status} ${answer.body.code}`;
+    };
+    const long = JSON.stringify({ serialNumber, why: 'x'.repeat(16_384) });
+    expect(await sent(long)).toBe('413 body-too-large');
+    expect(await sent('{')).toBe('400 invalid-json');
+    expect(await sent('{"serialNumber": "a b"}')).toBe('400 invalid-request');
+    expect(await sent('{}', { 'content-type': 'text/plain' })).toBe('415 unsupported-media-type');
+    expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'claimed' });
+  });
+
   test('is open to no person, and a camera’s credentials open nothing else', async () => {
     const { serialNumber, thingName, configuration, ...held } = await claimed();
     const { roleAlias } = configuration;

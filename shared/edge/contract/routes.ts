@@ -36,6 +36,8 @@ export type Route = {
   request?: z.ZodMiniType;
   /** The body may be left out. */
   requestOptional?: true;
+  /** Of the body, where it is less than `limits.bodyBytes`. */
+  mostBytes?: number;
   status: 200 | 201 | 204;
   answer?: z.ZodMiniType;
   /** Failures beyond those of every route (`throughout`). */
@@ -140,6 +142,7 @@ export const routes: Route[] = [
     summary: 'A camera takes its identity over HTTPS, by a pinned key or an unspent token',
     callers: 'anybody',
     request: claimRequest,
+    mostBytes: limits.cameraBodyBytes,
     status: 201,
     answer: connectionAnswer,
     failures: ['invalid-certificate-request', 'denied'],
@@ -150,6 +153,7 @@ export const routes: Route[] = [
     summary: 'A camera that speaks no MQTT says with its first credentials that it lives',
     callers: 'camera',
     request: connectedRequest,
+    mostBytes: limits.cameraBodyBytes,
     status: 204,
     failures: ['denied'],
   },

@@ -55,6 +55,7 @@ const describe = (route: Route, operation: Operation) => ({
   ...(route.request && {
     requestBody: {
       required: !route.requestOptional,
+      ...(route.mostBytes && { description: `At most ${route.mostBytes.toLocaleString('en')} bytes` }),
       content: { 'application/json': { schema: refTo(operation.request), examples: operation.requests ?? {} } },
     },
   }),

@@ -24,8 +24,8 @@ export const failures: Record<Problem['code'], { means: string; remedy: string }
     remedy: 'Send `content-type: application/json`.',
   },
   'body-too-large': {
-    means: 'The body is over 1,000,000 bytes.',
-    remedy: 'Send fewer rows a request.',
+    means: 'The body is over 1,000,000 bytes, or over 16,384 of what a camera sends.',
+    remedy: 'Send fewer rows a request. No camera has so much to say.',
   },
   denied: {
     means: 'A camera is not let in. Every reason looks the same from outside.',

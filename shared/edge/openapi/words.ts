@@ -7,7 +7,7 @@ export const title = 'Firstlight';
 export const whole = `Takes a camera from its first boot to its first frame.
 
 JSON in camelCase, instants in ISO 8601 and UTC, errors as RFC 9457 problem details. A body holds at most
-${limits.bodyBytes.toLocaleString('en')} bytes; an unknown member of a request is an error that names it, and an answer may gain members.
+${limits.bodyBytes.toLocaleString('en')} bytes, where nothing less is said; an unknown member of a request is an error that names it, and an answer may gain members.
 Every request may be sent again: nothing is made twice. Signed with AWS Signature Version 4 for the service \`execute-api\`,
 except where it says that nobody signs; with temporary credentials the header \`x-amz-security-token\` is sent and signed too.`;
 
