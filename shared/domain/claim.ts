@@ -103,7 +103,9 @@ const admit = (
 ): Assurance | { reason: ClaimRefusal; contested: boolean } => {
   if (device.publicKeySha256 !== undefined) return 'pinned-key';
   if (attempt.door === 'line') return 'line';
-  if (isApproved(device, attempt, now)) return 'approval';
+  // The open door admits by pin or token only: an approval speaks for a device that has one of them.
+  const isBarred = attempt.door === 'https' && device.claimTokenSha256 === undefined;
+  if (!isBarred && isApproved(device, attempt, now)) return 'approval';
   const sameKey = holdsKey(device, attempt.publicKeySha256);
   if (device.claimTokenSha256 !== undefined && !sameKey) {
     if (attempt.token === 'none') return { reason: 'token-missing', contested: false };

@@ -61,6 +61,14 @@ describe('POST /claims', () => {
     const [thingTaken, streamTaken] = [await announced({ publicKeySha256 }), await announced({ claimToken })];
     await admin().iot.send(new CreateThingCommand({ thingName: thingTaken }));
     await admin().kinesisVideo.send(new CreateStreamCommand({ StreamName: streamTaken }));
+    // Approved for the stranger's very key: over MQTT it would do.
+    const approved = await newDevice({});
+    const { serialNumber: named } = approved;
+    const line = createHttpApi(outputs, outputs.personas.factory);
+    const { certificateSigningRequest } = approved;
+    expect((await line.post(`/devices/${named}/provision`, { certificateSigningRequest })).status).toBe(201);
+    const operator = createHttpApi(outputs, outputs.personas.operator);
+    expect((await operator.post(`/devices/${named}/approve-claim`, { publicKeySha256 })).status).toBe(200);
     const overMqtt = await claimCamera(outputs, { serialNumber: newSerial() });
     serials.push(overMqtt.serialNumber);
 
@@ -70,6 +78,7 @@ describe('POST /claims', () => {
       [await announced(), undefined, 'claim-certificate-unknown'],
       [await announced(), claimToken, 'claim-certificate-unknown'],
       [overMqtt.serialNumber, undefined, 'claim-certificate-unknown'],
+      [named, undefined, 'claim-certificate-unknown'],
       [await announced({ publicKeySha256: createHash('sha256').update('x').digest('hex') }), undefined, 'key-mismatch'],
       [await announced({ claimToken }), undefined, 'token-missing'],
       [await announced({ claimToken }), newToken(), 'token-invalid'],

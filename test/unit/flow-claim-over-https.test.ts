@@ -75,6 +75,16 @@ describe('a claim over HTTPS', () => {
     expect(await reasonFor({ ...pinned, status: 'retired' })).toBe('retired');
   });
 
+  it('is admitted by an operator’s approval only where the device has a token', async () => {
+    const publicKeySha256 = certificateKeySha256(mine.certificatePem);
+    const approval = { publicKeySha256, by: 'ops', until: '2030-01-01T00:00:00.000Z' };
+    const active = { status: 'active' as const, approval };
+    expect(await reasonFor(active)).toBe('claim-certificate-unknown');
+    const spent = { ...tokened, claimTokenSpentAt: '2026-11-24T07:00:00.000Z' };
+    expect(await reasonFor({ ...active, ...spent })).toBe('allowed');
+    expect(await reasonFor({ ...active, ...spent }, { csr: theirs.csr })).toBe('token-missing');
+  });
+
   it('answers a repeat with the same key the same, and one token opens for one key at a time', async () => {
     const world = worldWith(tokened);
     const first = await world.ask({ claimToken: token });
