@@ -1,4 +1,4 @@
-// Trigger: GET /devices/{serialNumber}/claims. Needs: dynamodb:GetItem on devices, dynamodb:Query on claims.
+// Trigger: GET /devices/{serialNumber}/claims. Needs: dynamodb:GetItem on devices, dynamodb:Query and GetItem on claims.
 import { claimsIn } from '../shared/aws/dynamodb/claims.ts';
 import { devicesIn } from '../shared/aws/dynamodb/devices.ts';
 import { env } from '../shared/config.ts';

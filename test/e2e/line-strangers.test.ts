@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { CreateThingCommand } from '@aws-sdk/client-iot';
 import { CreateStreamCommand } from '@aws-sdk/client-kinesis-video';
@@ -168,9 +170,19 @@ describe('what strangers write', () => {
     const { certificateSigningRequest } = await makeDeviceKey();
     const before = await items();
     for (let n = 0; n < 30; n++) await claim(serialNumber, certificateSigningRequest);
-    // Twenty, the counter of the hour, and the last.
+    // Twenty, the counter of the day, and the last.
     expect((await items()) - before).toBe(22);
-    expect(await readClaims(outputs, serialNumber)).toHaveLength(20);
+    const claims = await readClaims(outputs, serialNumber);
+    expect(claims).toHaveLength(21);
+    const auditor = createHttpApi(outputs, outputs.personas.auditor);
+    const { notKept } = (await auditor.get(`/devices/${serialNumber}/claims?limit=1000`)).body;
+    expect(notKept).toEqual([{ during: claims[0]?.at.slice(0, 10), refused: 9 }]);
+    expect(claims.map(({ at }) => at)).toEqual(
+      claims
+        .map(({ at }) => at)
+        .toSorted()
+        .toReversed(),
+    );
     expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'registered', version: 1 });
   });
 
@@ -195,7 +207,40 @@ describe('what strangers write', () => {
   });
 });
 
-// The last: it moves the clock.
+test('no token of a claim, nor its hash, is in a log', async () => {
+  const tokens = [newToken(), newToken(), newToken()];
+  const [mine = '', wrong = '', overMqtt = ''] = tokens;
+  const { serialNumber, certificateSigningRequest } = await newDevice({ claimToken: mine });
+  expect((await claim(serialNumber, certificateSigningRequest, wrong)).status).toBe(403);
+  expect((await claim(serialNumber, certificateSigningRequest, mine)).status).toBe(201);
+  const mqtt = newSerial();
+  serials.push(mqtt);
+  await claimCamera(outputs, { serialNumber: mqtt, claimToken: overMqtt });
+  const row = { serialNumber: newSerial(), claimToken: mine.slice(0, 20) };
+  const { body } = await createHttpApi(outputs, outputs.personas.factory).post('/devices', { devices: [row] });
+  expect(body.results).toMatchObject([{ outcome: 'rejected' }]);
+
+  const folder = join(run.directory, 'logs');
+  const logs = await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8')));
+  const text = logs.join('\n');
+  // The logs are those of these very claims.
+  for (const logged of [serialNumber, mqtt]) expect(text).toContain(logged);
+  const hashOf = (token: string, as: 'hex' | 'base64' | 'base64url') => createHash('sha256').update(token).digest(as);
+  for (const token of [...tokens, row.claimToken]) {
+    for (const secret of [token, hashOf(token, 'hex'), hashOf(token, 'base64'), hashOf(token, 'base64url')]) {
+      expect(text).not.toContain(secret);
+    }
+  }
+});
+
+// What follows moves the clock.
+let offset = 0;
+const when = () => ({ signingDate: new Date(Date.now() + offset * 1000) });
+const advance = async (advanceSeconds: number) => {
+  await tellStandIn(outputs.aws, 'clock', { advanceSeconds });
+  offset += advanceSeconds;
+};
+
 describe('a token that is guessed at', () => {
   test('after ten wrong tokens it looks at none for an hour; then the right one opens', async () => {
     const claimToken = newToken();
@@ -210,7 +255,28 @@ describe('a token that is guessed at', () => {
     // A pinned key needs no token, so none can shut it out.
     expect((await claim(pinned.serialNumber, pinned.certificateSigningRequest)).status).toBe(201);
 
-    await tellStandIn(outputs.aws, 'clock', { advanceSeconds: 3600 });
+    await advance(3600);
     expect((await claim(serialNumber, certificateSigningRequest, claimToken)).status).toBe(201);
   });
+});
+
+test('of one serial number a hundred denials a day are kept whole, however many hours they are spread over', async () => {
+  const serialNumber = newSerial();
+  const announcement = { devices: [{ serialNumber }] };
+  await createHttpApi(outputs, outputs.personas.factory).post('/devices', announcement, when());
+  const { certificateSigningRequest } = await makeDeviceKey();
+  // From the next midnight on, so that all of it is one day.
+  const day = 86_400;
+  await advance(day - ((Date.now() / 1000 + offset) % day) + 1);
+  for (let hour = 0; hour < 6; hour++) {
+    for (let four = 0; four < 5; four++) {
+      await Promise.all(Array.from({ length: 4 }, () => claim(serialNumber, certificateSigningRequest)));
+    }
+    await advance(3600);
+  }
+  const claims = await readClaims(outputs, serialNumber, when());
+  expect(claims).toHaveLength(101);
+  const auditor = createHttpApi(outputs, outputs.personas.auditor);
+  const { notKept } = (await auditor.get(`/devices/${serialNumber}/claims?limit=1000`, when())).body;
+  expect(notKept).toEqual([{ during: claims[0]?.at.slice(0, 10), refused: 19 }]);
 });

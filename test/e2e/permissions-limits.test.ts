@@ -120,7 +120,7 @@ const FUNCTIONS: Record<string, string[]> = {
     'dynamodb:Query devices/index/serial',
     'dynamodb:Query devices/index/status',
   ],
-  listClaims: ['dynamodb:GetItem devices', 'dynamodb:Query claims'],
+  listClaims: ['dynamodb:GetItem claims', 'dynamodb:GetItem devices', 'dynamodb:Query claims'],
   onClaimRefused: ['events:PutEvents', 'sqs:SendMessage event-failures'],
   onDeviceChange: ['dynamodb:UpdateItem counters', 'events:PutEvents', 'sqs:SendMessage event-failures'],
   setReprovisioning: RECORD,

@@ -73,6 +73,33 @@ describe('one warm process', () => {
   });
 });
 
+test('of one serial number a hundred refusals a day are kept whole, of later ones the last, which ops can approve', async () => {
+  const SerialNumber = newSerial();
+  await announce(outputs, { serialNumber: SerialNumber, publicKeySha256: 'ab'.repeat(32) });
+  const certificate = await issueCertificate(outputs);
+  const event = await hookEvent(outputs, certificate, { SerialNumber });
+  for (let n = 0; n < 102; n++) expect((await ask(event)).allowProvisioning).toBe(false);
+  const get = (query: string) => operator.get(`/devices/${SerialNumber}/claims?${query}`);
+  const { claims: all, notKept } = (await get('limit=1000')).body;
+  expect(all).toHaveLength(101);
+  expect(new Set(all.map(({ reason }: { reason: string }) => reason))).toEqual(new Set(['key-mismatch']));
+  expect(notKept).toEqual([{ during: all[0].at.slice(0, 10), refused: 1 }]);
+
+  const pages = [];
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const { body } = await get(`limit=40${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    pages.push(...body.claims);
+    cursor = body.nextCursor;
+  }
+  expect(pages).toEqual(all);
+  const approve = (claimId: string) => operator.post(`/devices/${SerialNumber}/approve-claim`, { claimId });
+  // It is found; what stands in its way is that nobody has claimed the device.
+  expect((await approve(all[0].claimId)).body.code).toBe('device-unclaimed');
+  for (const none of ['~last', `#${all[0].at.slice(0, 10)}`, all[0].claimId.replace(/^2/, '1')]) {
+    expect((await approve(none)).body.code).toBe('claim-not-found');
+  }
+});
+
 describe('what it decides', () => {
   test('another certificate of the same key may try again: both are allowed', async () => {
     const SerialNumber = newSerial();

@@ -4,16 +4,7 @@ import { claimKey, type RefusedClaim } from '../../domain/refusal.ts';
 import { dynamo } from './client.ts';
 import { toDevice } from './devices.ts';
 import { toItem } from './item.ts';
-
-/** So many refusals an hour are kept whole for one serial number; of later ones only the last. */
-export const keptAnHour = 20;
-/** The same for all serial numbers together that nobody announced: a stranger can think of any number of them. */
-const unknownKeptAnHour = 200;
-
-const unannounced = '#unannounced';
-
-/** '#' sorts before every instant, so no claim has such a key. */
-const hourOf = (at: string): string => `#${at.slice(0, 13)}`;
+import { httpsCounterKey, kept, lastKey, ofHour, unannounced, unknownKept } from './refusal-bounds.ts';
 
 /** What strangers may read and leave behind at the door that nobody signs for: two writes, whatever they did. */
 export const doorstepOf = (deviceTable: string, claimTable: string, historyDays: number) => ({
@@ -23,7 +14,7 @@ export const doorstepOf = (deviceTable: string, claimTable: string, historyDays:
       new BatchGetItemCommand({
         RequestItems: {
           [deviceTable]: keysOf({ serialNumber }),
-          [claimTable]: keysOf({ serialNumber, claimKey: hourOf(at) }),
+          [claimTable]: keysOf({ serialNumber, claimKey: httpsCounterKey(at) }),
         },
       }),
     );
@@ -31,28 +22,34 @@ export const doorstepOf = (deviceTable: string, claimTable: string, historyDays:
     if (Object.keys(answer.UnprocessedKeys ?? {}).length > 0) throw new Failure('busy', 'AWS is throttling; try again');
     const device = answer.Responses?.[deviceTable]?.[0];
     const counter = answer.Responses?.[claimTable]?.[0];
-    return { ...(device && { device: toDevice(device) }), wrongTokens: Number(counter?.wrongTokens?.N ?? 0) };
+    const wrongTokens = Number(counter?.[ofHour('wrongTokens', at)]?.N ?? 0);
+    return { ...(device && { device: toDevice(device) }), wrongTokens };
   },
 
   async keep(
     claim: RefusedClaim,
     { announced, wrongToken }: { announced: boolean; wrongToken: boolean },
   ): Promise<void> {
-    const expiresAt = Math.floor(Date.parse(claim.at) / 1000) + historyDays * 86_400;
+    const { at } = claim;
+    const expiresAt = Math.floor(Date.parse(at) / 1000) + historyDays * 86_400;
     const counted = announced ? claim.serialNumber : unannounced;
+    const hourly = ofHour('refused', at);
     const { Attributes } = await dynamo.send(
       new UpdateItemCommand({
         TableName: claimTable,
-        Key: toItem({ serialNumber: counted, claimKey: hourOf(claim.at) }),
-        UpdateExpression: 'SET expiresAt = :expiresAt ADD refused :one, wrongTokens :wrong',
+        Key: toItem({ serialNumber: counted, claimKey: httpsCounterKey(at) }),
+        UpdateExpression: 'SET expiresAt = :expiresAt ADD refused :one, #hourly :one, #wrongTokens :wrong',
+        ExpressionAttributeNames: { '#hourly': hourly, '#wrongTokens': ofHour('wrongTokens', at) },
         ExpressionAttributeValues: toItem({ ':expiresAt': expiresAt, ':one': 1, ':wrong': wrongToken ? 1 : 0 }),
         ReturnValues: 'UPDATED_NEW',
       }),
     );
-    const isKept = Number(Attributes?.refused?.N) <= (announced ? keptAnHour : unknownKeptAnHour);
-    const key = isKept
-      ? { serialNumber: claim.serialNumber, claimKey: claimKey(claim) }
-      : { serialNumber: counted, claimKey: '#last', lastSerialNumber: claim.serialNumber };
-    await dynamo.send(new PutItemCommand({ TableName: claimTable, Item: toItem({ ...claim, ...key, expiresAt }) }));
+    const most = announced ? kept : unknownKept;
+    const isKept =
+      Number(Attributes?.refused?.N) <= most.aDay && Number(Attributes?.[hourly]?.N) <= most.anHourOverHttps;
+    const item = isKept
+      ? { ...claim, claimKey: claimKey(claim) }
+      : { ...claim, ...(!announced && { sent: claim.serialNumber }), serialNumber: counted, claimKey: lastKey };
+    await dynamo.send(new PutItemCommand({ TableName: claimTable, Item: toItem({ ...item, expiresAt }) }));
   },
 });

@@ -61,7 +61,7 @@ while devices change.`,
     operationId: 'listClaims',
     tag: 'registry',
     description:
-      'Also for a serial number that nobody announced. Refused attempts are kept 100 a day and serial number, and end after some time.',
+      'Also for a serial number that nobody announced. Refused attempts are kept 100 a day for each door and serial number (over HTTPS 20 an hour), of later ones the newest, and all end after some time.',
     answer: 'Claims',
     answerMeans: 'A page of claims',
     examples: { serialNumber: 'CAM-0004', limit: 10 },

@@ -138,8 +138,9 @@ export const members: Record<string, Record<string, string>> = {
     'claims.remedy': 'What to do about it; absent where there is nothing to be done',
     'claims.certificateId': 'Absent where a claim was refused before there was a certificate',
     'claims.sent': 'What was sent as the serial number where it is none',
-    notKept: 'On the last page: refusals beyond the bound, which were only counted',
-    'notKept.during': 'The day or the hour, in UTC',
+    notKept:
+      'On the last page: refusals beyond the bound, which were only counted; the newest of them is listed all the same',
+    'notKept.during': 'The day, in UTC',
     nextCursor,
   },
   ProvisionOrder: { certificateSigningRequest: 'Left out: AWS makes the key' },

@@ -64,6 +64,7 @@ const functions: Needs = {
 
   'listClaims role: dynamodb:GetItem on table/devices': ['auditor lists claims', FUNCTION_FAILED],
   'listClaims role: dynamodb:Query on table/claims': ['auditor lists claims', FUNCTION_FAILED],
+  'listClaims role: dynamodb:GetItem on table/claims': ['auditor lists claims', FUNCTION_FAILED],
   'listClaims trust: sts:AssumeRole by lambda.amazonaws.com': ['auditor lists claims', NO_FUNCTION],
 
   'createClaimCertificate role: iot:CreateKeysAndCertificate on *': [
