@@ -73,7 +73,7 @@ Examples:
     .action((flags: ListFlags) => orOneLine(() => list(flags)));
 
   withApi(claimCertificate.command('disable'), 'operator')
-    .description('Let it open nothing any more, and list the devices whose newest claim it opened. Again: list again.')
+    .description('Let it open nothing any more, and list the claims that it has opened. Again: list again.')
     .argument('<ID>', 'certificate id')
     .option('--opened-since <instant>', 'list only what it opened from then on', instant)
     .option('--json', 'print JSON')
@@ -148,7 +148,7 @@ async function disable(id: string, { openedSince, json, ...flags }: DisableFlags
   if (json) return printJson(answer);
   const { certificateId, disabledAt, disabledBy, devices } = answer;
   console.log(
-    `${certificateId} is disabled since ${disabledAt} (by ${disabledBy}); it has opened ${count(devices.length)} devices.`,
+    `${certificateId} is disabled since ${disabledAt} (by ${disabledBy}); it has opened ${count(devices.length)} claims.`,
   );
   if (devices.length > 0)
     console.log(

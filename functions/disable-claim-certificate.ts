@@ -1,7 +1,8 @@
 // Trigger: POST /claim-certificates/{certificateId}/disable.
-// Needs: dynamodb:UpdateItem on claim certificates, Query on the devices' index `opened`; iot:DescribeCertificate,
+// Needs: dynamodb:UpdateItem on claim certificates, Query on openings, BatchGetItem on counters; iot:DescribeCertificate,
 // UpdateCertificate, DetachPolicy.
 import { claimCertificateListIn } from '../shared/aws/dynamodb/claim-certificates.ts';
+import { countersIn } from '../shared/aws/dynamodb/counters.ts';
 import { openingsIn } from '../shared/aws/dynamodb/openings.ts';
 import { issuedCertificates } from '../shared/aws/iot.ts';
 import { env } from '../shared/config.ts';
@@ -12,7 +13,8 @@ import { disableClaimCertificate } from '../shared/flow/disable-claim-certificat
 
 const ports = {
   claimCertificates: claimCertificateListIn(env.text('CLAIM_CERTIFICATES_TABLE')),
-  openings: openingsIn(env.text('DEVICES_TABLE')),
+  counters: countersIn(env.text('COUNTERS_TABLE')),
+  openings: openingsIn(env.text('OPENINGS_TABLE')),
   certificates: issuedCertificates,
   now: () => new Date(),
 };

@@ -1,6 +1,6 @@
-// Trigger: GET /claim-certificates. Needs: dynamodb:Scan on claim certificates, Query on the devices' index `opened`.
+// Trigger: GET /claim-certificates. Needs: dynamodb:Scan on claim certificates, BatchGetItem on counters.
 import { claimCertificateListIn } from '../shared/aws/dynamodb/claim-certificates.ts';
-import { openingsIn } from '../shared/aws/dynamodb/openings.ts';
+import { countersIn } from '../shared/aws/dynamodb/counters.ts';
 import { env } from '../shared/config.ts';
 import { http } from '../shared/edge/http.ts';
 import { readPage, writeCursor } from '../shared/edge/page.ts';
@@ -8,7 +8,7 @@ import { listClaimCertificates } from '../shared/flow/list-claim-certificates.ts
 
 const ports = {
   claimCertificates: claimCertificateListIn(env.text('CLAIM_CERTIFICATES_TABLE')),
-  openings: openingsIn(env.text('DEVICES_TABLE')),
+  counters: countersIn(env.text('COUNTERS_TABLE')),
 };
 const list = 'claim-certificates';
 

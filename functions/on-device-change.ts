@@ -1,15 +1,20 @@
 // Trigger: the stream of devices, in order for each device, again until it succeeds.
-// Needs: dynamodb:UpdateItem on counters, events:PutEvents on the deployment's bus, sqs:SendMessage to the queue of what was given up,
-// and to read the stream.
+// Needs: dynamodb:UpdateItem on counters, BatchWriteItem on openings; events:PutEvents on the deployment's bus, sqs:SendMessage to the
+// queue of what was given up, and to read the stream.
 import { ledgerIn } from '../shared/aws/dynamodb/counters.ts';
 import { toDevice } from '../shared/aws/dynamodb/devices.ts';
+import { openingsIn } from '../shared/aws/dynamodb/openings.ts';
 import { busOf } from '../shared/aws/event-bridge.ts';
 import { env } from '../shared/config.ts';
 import { log } from '../shared/edge/log.ts';
 import { stream } from '../shared/edge/stream.ts';
 import { tellChanges } from '../shared/flow/tell-changes.ts';
 
-const ports = { ledger: ledgerIn(env.text('COUNTERS_TABLE')), bus: busOf(env.text('EVENT_BUS')) };
+const ports = {
+  ledger: ledgerIn(env.text('COUNTERS_TABLE')),
+  openings: openingsIn(env.text('OPENINGS_TABLE')),
+  bus: busOf(env.text('EVENT_BUS')),
+};
 
 export const handler = stream('device-change', async (records) => {
   const changes = records.map(({ oldImage, newImage }) => ({

@@ -145,6 +145,12 @@ const yields = (
   }
 };
 
+const openedBy = ({ openings }: Device, id: string, at: string): Partial<Device> => ({
+  openedBy: id,
+  openedAt: at,
+  openings: { ...openings, [id]: (openings?.[id] ?? 0) + 1 },
+});
+
 const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, now: Date): Device => {
   const at = now.toISOString();
   const { serialNumber: _, token: __, by, ...rest } = attempt;
@@ -168,7 +174,7 @@ const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, no
       claimedAt: device.claimedAt ?? at,
       certificates: [...device.certificates.map((one) => (stays(one) ? one : leave(one, at))), certificate],
       streams: openStreams(device, attempt.certificateId, at),
-      ...(attempt.claimCertificateId && { openedBy: attempt.claimCertificateId, openedAt: at }),
+      ...(attempt.claimCertificateId && openedBy(device, attempt.claimCertificateId, at)),
     },
     { at, by: by ?? `certificate:${attempt.claimCertificateId ?? attempt.certificateId}`, what: 'claimed', claim },
   );
@@ -230,8 +236,8 @@ export const decideClaim = (
 
 /** Takes back a grant whose answer was never a yes: the certificate has no power, so the device is as it was. */
 export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal, now: Date): Device => {
-  const { status, certificates, streams, claimedAt, openedBy, openedAt, approval } = before;
-  const { claimedAt: _, openedBy: __, openedAt: ___, ...rest } = granted;
+  const { status, certificates, streams, claimedAt, openedBy, openedAt, openings, approval } = before;
+  const { claimedAt: _, openedBy: __, openedAt: ___, openings: ____, ...rest } = granted;
   const entry = { at: now.toISOString(), by: 'function:provisioning-hook', what: 'claim-withdrawn' as const, why };
   return changed(
     { ...rest, history: before.history },
@@ -242,6 +248,7 @@ export const withdrawClaim = (before: Device, granted: Device, why: ClaimRefusal
       ...(claimedAt && { claimedAt }),
       ...(openedBy && { openedBy }),
       ...(openedAt && { openedAt }),
+      ...(openings && { openings }),
       ...(approval && { approval }),
     },
     entry,

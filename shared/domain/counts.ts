@@ -1,33 +1,41 @@
 import type { Device } from './device.ts';
 
-export const countKinds = ['status', 'batch', 'model'] as const;
-export type CountKind = (typeof countKinds)[number];
+/** What every device has one of, or none. */
+const namings = ['status', 'batch', 'model'] as const;
+
+/** `opened`: claims that were granted through a claim certificate, of which a device may have any number. */
+export type CountKind = (typeof namings)[number] | 'opened';
 
 /** What a device is counted under. */
-export type Counted = Partial<Pick<Device, 'status' | 'batch' | 'model'>>;
+export type Counted = Partial<Pick<Device, 'status' | 'batch' | 'model'>> & { opened?: Record<string, number> };
 
-/** One more, or one less, of the devices of a kind and name. */
-export type Step = { kind: CountKind; name: string; by: 1 | -1 };
+/** So many more, or less, of a kind and name. */
+export type Step = { kind: CountKind; name: string; by: number };
 
 /** A device as it is to be counted: under nothing once it is gone. A later change has a greater stamp. */
 export type Recount = { serialNumber: string; stamp: string; counted: Counted };
 
-export const countedOf = ({ status, batch, model }: Device): Counted => ({
+export const countedOf = ({ status, batch, model, openings }: Device): Counted => ({
   status,
   ...(batch !== undefined && { batch }),
   ...(model !== undefined && { model }),
+  ...(openings !== undefined && { opened: openings }),
 });
 
 /** From how a device was counted to how it is to be. Nothing for what stays. */
-export const stepsBetween = (before: Counted = {}, after: Counted = {}): Step[] =>
-  countKinds.flatMap((kind): Step[] => {
+export const stepsBetween = (before: Counted = {}, after: Counted = {}): Step[] => [
+  ...namings.flatMap((kind): Step[] => {
     const [old, next] = [before[kind], after[kind]];
     if (old === next) return [];
     return [
-      ...(old === undefined ? [] : [{ kind, name: old, by: -1 as const }]),
-      ...(next === undefined ? [] : [{ kind, name: next, by: 1 as const }]),
+      ...(old === undefined ? [] : [{ kind, name: old, by: -1 }]),
+      ...(next === undefined ? [] : [{ kind, name: next, by: 1 }]),
     ];
-  });
+  }),
+  ...Object.keys({ ...before.opened, ...after.opened })
+    .map((name) => ({ kind: 'opened' as const, name, by: (after.opened?.[name] ?? 0) - (before.opened?.[name] ?? 0) }))
+    .filter(({ by }) => by !== 0),
+];
 
 /** What a change of an item asks of the counters, if anything. */
 export const recountOf = (before: Device | undefined, after: Device | undefined): Recount | undefined => {

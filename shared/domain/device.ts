@@ -154,6 +154,8 @@ export type Device = {
   /** The claim certificate that its newest claim came with, and when it was granted. */
   openedBy?: string;
   openedAt?: string;
+  /** How many of its claims were granted through each claim certificate, over all its lives. */
+  openings?: Record<string, number>;
   making?: Making;
   certificates: DeviceCertificate[];
   streams: DeviceStream[];
@@ -259,6 +261,7 @@ export const streamNameFor = (device: Device, certificateId: string, fixedStream
 
 /** A device as the API shows it: everything but the hash of its claim token and what only the registry's own upkeep needs. */
 export const shown = ({
+  openings: _,
   claimTokenSha256,
   claimTokenSpentAt,
   contested,

@@ -1,12 +1,10 @@
 import type { DeviceQuery, Position } from '../domain/query.ts';
 import { deviceFilter } from './contract/device-list.ts';
 import type { HttpRequest } from './http.ts';
+import { instantOf } from './instant.ts';
 import { readPage, writeCursor } from './page.ts';
 import { parse } from './parse.ts';
 import { present } from './present.ts';
-
-/** Compared as text with what the registry holds, so written as the registry writes it. */
-const instantOf = (text: string | undefined): string | undefined => text && new Date(text).toISOString();
 
 const keyOf = ({ at, serialNumber }: Position): string => [...(at ? [at] : []), serialNumber].join(' ');
 
@@ -21,8 +19,8 @@ export const readDeviceQuery = (request: HttpRequest) => {
   const { claimedAfter, claimedBefore, ...rest } = parse(deviceFilter, filters);
   const query: DeviceQuery = present({
     ...rest,
-    claimedAfter: instantOf(claimedAfter),
-    claimedBefore: instantOf(claimedBefore),
+    claimedAfter: claimedAfter && instantOf(claimedAfter),
+    claimedBefore: claimedBefore && instantOf(claimedBefore),
   });
   const list = `devices/${JSON.stringify(Object.entries(query).sort())}`;
   const { limit, before } = readPage(request, list);

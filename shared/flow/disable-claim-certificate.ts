@@ -2,17 +2,17 @@ import type { ClaimCertificate } from '../domain/claim.ts';
 import { Failure } from '../domain/failure.ts';
 import { shownClaimCertificate } from './list-claim-certificates.ts';
 
-type Opening = { serialNumber: string; openedAt: string };
+type Opening = { serialNumber: string; openedAt: string; certificateId: string; key: string };
 
 export interface DisablePorts {
   claimCertificates: {
     disable(certificateId: string, at: string, by: string): Promise<ClaimCertificate | undefined>;
   };
+  counters: { readSome(kind: 'opened', names: string[]): Promise<Record<string, number>> };
   openings: {
-    count(claimCertificateId: string): Promise<number>;
     list(
       claimCertificateId: string,
-      page: { since: string | undefined; limit: number; after?: Opening | undefined },
+      page: { since: string | undefined; limit: number; beyond?: string | undefined },
     ): Promise<Opening[]>;
   };
   certificates: {
@@ -37,7 +37,7 @@ export type Disabling = {
  */
 export const disableClaimCertificate = async (
   { certificateId, by, openedSince, limit, before }: Disabling,
-  { claimCertificates, certificates, openings, now }: DisablePorts,
+  { claimCertificates, certificates, counters, openings, now }: DisablePorts,
   policyName: string,
 ) => {
   const disabled = await claimCertificates.disable(certificateId, now().toISOString(), by);
@@ -49,19 +49,19 @@ export const disableClaimCertificate = async (
     await certificates.deactivate(certificateId);
     await certificates.detachPolicy(found.certificateArn, policyName);
   }
-  const [count, opened] = await Promise.all([
-    openings.count(certificateId),
-    openings.list(certificateId, { since: openedSince, limit: limit + 1, after: readOpening(before) }),
+  const [counts, opened] = await Promise.all([
+    counters.readSome('opened', [certificateId]),
+    openings.list(certificateId, { since: openedSince, limit: limit + 1, beyond: before }),
   ]);
-  const devices = opened.slice(0, limit);
-  const last = devices.at(-1);
+  const page = opened.slice(0, limit);
+  const devices = page.map(({ serialNumber, openedAt, certificateId: id }) => ({
+    serialNumber,
+    openedAt,
+    certificateId: id,
+  }));
+  const last = page.at(-1);
   return {
-    answer: { ...shownClaimCertificate(disabled, count), devices },
-    ...(last && opened.length > limit && { next: `${last.openedAt} ${last.serialNumber}` }),
+    answer: { ...shownClaimCertificate(disabled, counts[certificateId] ?? 0), devices },
+    ...(last && opened.length > limit && { next: last.key }),
   };
-};
-
-const readOpening = (key: string | undefined): Opening | undefined => {
-  const [openedAt, serialNumber] = key?.split(' ') ?? [];
-  return openedAt && serialNumber ? { openedAt, serialNumber } : undefined;
 };

@@ -4,21 +4,23 @@ export interface ClaimCertificateReaders {
   claimCertificates: {
     list(limit: number, after: string | undefined): Promise<{ certificates: ClaimCertificate[]; next?: string }>;
   };
-  openings: { count(claimCertificateId: string): Promise<number> };
+  counters: { readSome(kind: 'opened', names: string[]): Promise<Record<string, number>> };
 }
 
 /**
- * Claim certificates with what each did. The refused are counted where they are refused; the opened are counted in the index,
- * so the hook's yes costs no further call and the number is never wrong.
+ * Claim certificates with what each did. The refused are counted where they are refused; the opened, a moment later, by the
+ * stream of devices, so that the hook's yes costs no further call.
  */
 export const listClaimCertificates = async (
   page: { limit: number; before?: string | undefined },
-  { claimCertificates, openings }: ClaimCertificateReaders,
+  { claimCertificates, counters }: ClaimCertificateReaders,
 ) => {
   const { certificates, next } = await claimCertificates.list(page.limit, page.before);
-  const shown = await Promise.all(
-    certificates.map(async (one) => shownClaimCertificate(one, await openings.count(one.certificateId))),
+  const opened = await counters.readSome(
+    'opened',
+    certificates.map(({ certificateId }) => certificateId),
   );
+  const shown = certificates.map((one) => shownClaimCertificate(one, opened[one.certificateId] ?? 0));
   return { claimCertificates: shown, ...(next && { next }) };
 };
 

@@ -120,7 +120,7 @@ it('makes, lists and disables claim certificates, and makes one for an installer
     expect.objectContaining({ certificateId: made.certificateId, opened: 0 }),
   );
   const disabled = await firstlight(['claim-certificate', 'disable', ...local, made.certificateId]);
-  expect(disabled.stdout).toMatch(/^[0-9a-f]{64} is disabled since .* it has opened 0 devices\.$/m);
+  expect(disabled.stdout).toMatch(/^[0-9a-f]{64} is disabled since .* it has opened 0 claims\.$/m);
   const refused = await firstlight(['claim-certificate', 'list', ...local, '--as', 'factory']);
   expect(refused).toMatchObject({
     code: 1,

@@ -1,4 +1,5 @@
 import { DescribeCertificateCommand, ListAttachedPoliciesCommand } from '@aws-sdk/client-iot';
+import { CreateStreamCommand } from '@aws-sdk/client-kinesis-video';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tellStandIn } from '../admin.ts';
 import { awsClients } from '../aws-clients.ts';
@@ -8,6 +9,7 @@ import { readClaims, readDevice } from '../device-records.ts';
 import { createHttpApi } from '../http-api.ts';
 import { newToken } from '../https-camera.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
+import { until } from '../until.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -62,6 +64,12 @@ async function listed(certificateId: string) {
     cursor = `?cursor=${encodeURIComponent(body.nextCursor)}`;
   }
 }
+/** The registry's stream counts and lists, a moment behind. */
+const untilOpened = (certificateId: string, claims: number) =>
+  until(`${claims} claims to be counted`, async () => {
+    const one = await listed(certificateId);
+    return one?.opened === claims && one;
+  });
 const disable = (certificateId: string, body: object = {}, query = '') =>
   as('operator').post(`/claim-certificates/${certificateId}/disable${query}`, body, when());
 
@@ -92,7 +100,7 @@ describe('a claim certificate', () => {
       'rejected wrong-claim-certificate',
       'rejected wrong-claim-certificate',
     ]);
-    expect(await listed(certificate.certificateId)).toMatchObject({
+    expect(await untilOpened(certificate.certificateId, 1)).toMatchObject({
       kind: 'batch',
       batch: 'week-47',
       opened: 1,
@@ -138,6 +146,7 @@ describe('a claim certificate', () => {
       opened.unshift(serialNumber);
       await advance(60);
     }
+    await untilOpened(certificateId, 3);
     const open = await openClaim(outputs, { held: certificate });
     const { status, body } = await disable(certificateId);
     expect(status).toBe(200);
@@ -174,6 +183,44 @@ describe('a claim certificate', () => {
       expect(await readDevice(outputs, serialNumber, when())).toMatchObject({ status: 'claimed' });
   });
 
+  test('lists what it has opened also where the device has claimed with another since, and each claim of one', async () => {
+    const [first, second] = [await make({}), await make({})];
+    const claimToken = newToken();
+    const serialNumber = await announced({ claimToken });
+    for (const held of [first, first, second])
+      expect(await claimBy(held, serialNumber, claimToken)).toBe('accepted claim-token');
+    await untilOpened(first.certificateId, 2);
+    await untilOpened(second.certificateId, 1);
+    const { certificates, ...device } = await readDevice(outputs, serialNumber, when());
+    expect(device).toMatchObject({ openedBy: second.certificateId });
+    expect(device).not.toHaveProperty('openings');
+    const ids = certificates.map(({ id }) => id);
+    const lists = [];
+    for (const { certificateId } of [first, second]) {
+      const { body } = await disable(certificateId);
+      expect(new Set(body.devices.map((one: { serialNumber: string }) => one.serialNumber))).toEqual(
+        new Set([serialNumber]),
+      );
+      lists.push(body.devices.map((one: { certificateId: string }) => one.certificateId));
+    }
+    // The newest first; the record lists them in their order.
+    expect(lists).toEqual([[ids[1], ids[0]], [ids[2]]]);
+  });
+
+  test('whose yes was taken back, since the stream could not be made, has refused and not opened', async () => {
+    const certificate = await make({});
+    const serialNumber = await announced();
+    const { kinesisVideo } = awsClients(outputs, outputs.personas.admin, offset * 1000);
+    await kinesisVideo.send(new CreateStreamCommand({ StreamName: serialNumber }));
+    expect(await claimBy(certificate, serialNumber)).toBe('rejected stream-taken');
+    // What comes after it in the stream has been taken, so that has been as well.
+    const next = await announced();
+    expect(await claimBy(certificate, next)).toBe('accepted allow-list');
+    expect(await untilOpened(certificate.certificateId, 1)).toMatchObject({ refused: 1 });
+    const { body } = await disable(certificate.certificateId);
+    expect(body.devices).toMatchObject([{ serialNumber: next }]);
+  });
+
   test('that nobody made is not found, and what is none is no id', async () => {
     expect((await disable('ab'.repeat(32))).body.code).toBe('claim-certificate-not-found');
     expect((await disable('AB'.repeat(32))).body.code).toBe('invalid-request');
@@ -207,7 +254,7 @@ describe("an installer's claim", () => {
     const held = { certificatePem: body.certificatePem, privateKeyPem: body.privateKey };
     expect(await claimBy(held, await announced({ batch: 'install' }))).toBe('accepted allow-list');
     expect(await claimBy(held, await announced({ batch: 'other' }))).toBe('rejected wrong-claim-certificate');
-    expect(await listed(body.certificateId)).toMatchObject({
+    expect(await untilOpened(body.certificateId, 1)).toMatchObject({
       kind: 'installer',
       batch: 'install',
       opened: 1,

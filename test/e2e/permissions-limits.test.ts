@@ -102,7 +102,8 @@ const FUNCTIONS: Record<string, string[]> = {
   ],
   createProvisioningClaim: ['dynamodb:PutItem claim-certificates', 'iot:CreateProvisioningClaim'],
   disableClaimCertificate: [
-    'dynamodb:Query devices/index/opened',
+    'dynamodb:BatchGetItem counters',
+    'dynamodb:Query openings',
     'dynamodb:UpdateItem claim-certificates',
     'iot:DescribeCertificate',
     'iot:DetachPolicy',
@@ -110,7 +111,7 @@ const FUNCTIONS: Record<string, string[]> = {
   ],
   endpoints: ['iot:DescribeEndpoint'],
   getDevice: ['dynamodb:GetItem devices'],
-  listClaimCertificates: ['dynamodb:Query devices/index/opened', 'dynamodb:Scan claim-certificates'],
+  listClaimCertificates: ['dynamodb:BatchGetItem counters', 'dynamodb:Scan claim-certificates'],
   listDevices: [
     'dynamodb:GetItem devices',
     'dynamodb:Query devices/index/batch',
@@ -122,7 +123,12 @@ const FUNCTIONS: Record<string, string[]> = {
   ],
   listClaims: ['dynamodb:GetItem claims', 'dynamodb:GetItem devices', 'dynamodb:Query claims'],
   onClaimRefused: ['events:PutEvents', 'sqs:SendMessage event-failures'],
-  onDeviceChange: ['dynamodb:UpdateItem counters', 'events:PutEvents', 'sqs:SendMessage event-failures'],
+  onDeviceChange: [
+    'dynamodb:BatchWriteItem openings',
+    'dynamodb:UpdateItem counters',
+    'events:PutEvents',
+    'sqs:SendMessage event-failures',
+  ],
   setReprovisioning: RECORD,
   stats: ['dynamodb:Query counters'],
   onPresence: [...PRESENCE, 'iot:DeleteConnection', 'iot:UpdateCertificate', 'sqs:SendMessage presence-failures'],

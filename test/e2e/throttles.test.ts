@@ -130,7 +130,7 @@ const ROUTES: Record<string, { asks: string[]; status: number; prepare(): Promis
     prepare: async () => () => as('operator').post('/claim-certificates', {}),
   },
   'GET /claim-certificates': {
-    asks: ['dynamodb Scan', 'dynamodb Query'],
+    asks: ['dynamodb Scan', 'dynamodb BatchGetItem'],
     status: 200,
     prepare: async () => () => as('auditor').get('/claim-certificates'),
   },
@@ -138,6 +138,7 @@ const ROUTES: Record<string, { asks: string[]; status: number; prepare(): Promis
     asks: [
       'dynamodb UpdateItem',
       'dynamodb Query',
+      'dynamodb BatchGetItem',
       'iot DescribeCertificate',
       'iot UpdateCertificate',
       'iot DetachPolicy',

@@ -87,6 +87,7 @@ describe('a claim of a registered device', () => {
       claimedAt: now.toISOString(),
       openedBy: 'batch',
       openedAt: now.toISOString(),
+      openings: { batch: 1 },
       certificates: [
         { id: 'second', publicKeySha256: key('b'), door: 'mqtt', state: 'allowed', since: now.toISOString() },
       ],

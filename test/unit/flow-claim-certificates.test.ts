@@ -6,10 +6,14 @@ import { listClaimCertificates } from '../../shared/flow/list-claim-certificates
 
 const now = () => new Date('2026-11-24T08:00:00Z');
 const batch: ClaimCertificate = { certificateId: 'c1', batch: '42', createdAt: '', createdBy: 'ops', refused: 3 };
-const openings = ['CAM-3', 'CAM-2', 'CAM-1'].map((serialNumber, index) => ({
-  serialNumber,
-  openedAt: `2026-11-2${3 - index}T00:00:00.000Z`,
-}));
+const openings = ['CAM-3', 'CAM-2', 'CAM-1'].map((serialNumber, index) => {
+  const openedAt = `2026-11-2${3 - index}T00:00:00.000Z`;
+  return { claimCertificateId: 'c1', serialNumber, openedAt, certificateId: `own-${index}`, key: openedAt };
+});
+const listed = openings.map(({ serialNumber, openedAt, certificateId }) => ({ serialNumber, openedAt, certificateId }));
+const counters = {
+  readSome: async (_: string, ids: string[]) => Object.fromEntries(ids.map((id) => [id, id === 'c1' ? 3 : 0])),
+};
 
 /** One claim certificate that has opened three devices; `dies`: the call of AWS that fails once. */
 const world = (dies?: string) => {
@@ -34,10 +38,10 @@ const world = (dies?: string) => {
         return disabled;
       },
     },
+    counters,
     openings: {
-      count: async () => openings.length,
-      list: async (_, { since = '', limit, after }) =>
-        openings.filter(({ openedAt }) => openedAt >= since && (!after || openedAt < after.openedAt)).slice(0, limit),
+      list: async (_, { since = '', limit, beyond }) =>
+        openings.filter(({ key }) => key >= since && (!beyond || key < beyond)).slice(0, limit),
     },
     certificates: {
       async find(certificateId) {
@@ -66,7 +70,7 @@ describe('disabling a claim certificate', () => {
       disabledAt: '2026-11-24T08:00:00.000Z',
       disabledBy: 'ops',
     });
-    expect(answer.devices).toEqual(openings);
+    expect(answer.devices).toEqual(listed);
     expect(next).toBeUndefined();
   });
 
@@ -103,7 +107,7 @@ describe('claim certificates', () => {
       { limit: 2 },
       {
         claimCertificates: { list: async () => ({ certificates: [batch, installer], next: 'c2' }) },
-        openings: { count: async (id) => (id === 'c1' ? 3 : 0) },
+        counters,
       },
     );
     expect(answer.next).toBe('c2');

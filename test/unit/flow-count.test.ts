@@ -88,11 +88,27 @@ const recount = (serialNumber: string, version: number, counted: Counted, life =
 
 const batches = [
   [recount('A', 1, { status: 'registered', batch: '42' }), recount('B', 1, { status: 'registered', batch: '42' })],
-  [recount('A', 2, { status: 'claimed', batch: '42' }), recount('C', 1, { status: 'registered', model: 'A1' })],
-  [recount('A', 3, { status: 'active', batch: '42' }), recount('B', 2, { status: 'registered', batch: '43' })],
-  [recount('C', 2, {}), recount('C', 1, { status: 'registered' }, '2027'), recount('A', 4, { status: 'suspended' })],
+  [
+    recount('A', 2, { status: 'claimed', batch: '42', opened: { c1: 1 } }),
+    recount('C', 1, { status: 'registered', model: 'A1' }),
+  ],
+  [
+    recount('A', 3, { status: 'active', batch: '42', opened: { c1: 3, c2: 1 } }),
+    recount('B', 2, { status: 'registered', batch: '43' }),
+  ],
+  [
+    recount('C', 2, {}),
+    recount('C', 1, { status: 'registered' }, '2027'),
+    recount('A', 4, { status: 'suspended', opened: { c1: 2, c2: 1 } }),
+  ],
 ];
-const wanted = { 'status/registered': 2, 'status/suspended': 1, 'batch/43': 1 };
+const wanted = {
+  'status/registered': 2,
+  'status/suspended': 1,
+  'batch/43': 1,
+  'opened/c1': 2,
+  'opened/c2': 1,
+};
 
 describe('each device is counted once', () => {
   it('however often its changes come', async () => {

@@ -1,51 +1,59 @@
-import { type AttributeValue, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { BatchWriteItemCommand, QueryCommand, type WriteRequest } from '@aws-sdk/client-dynamodb';
+import type { Opening } from '../../domain/opening.ts';
 import { dynamo } from './client.ts';
-import { toItem } from './item.ts';
+import { fromItem, toItem } from './item.ts';
 
-export type Opening = { serialNumber: string; openedAt: string };
+/** BatchWriteItem takes no more. */
+const mostAtOnce = 25;
 
-/** Which devices a claim certificate has opened: the sparse index `opened` (openedBy, openedAt) of the devices. */
+/** Orders them by time; the certificate tells two of one device and instant apart. */
+const keyOf = ({ claimCertificateId, openedAt, serialNumber, certificateId }: Opening) => ({
+  claimCertificateId,
+  openedKey: `${openedAt} ${serialNumber} ${certificateId.slice(0, 16)}`,
+});
+
+/** What each claim certificate has opened: an item a claim, so that the list is whole however often a device claims again. */
 export const openingsIn = (table: string) => ({
-  async count(claimCertificateId: string): Promise<number> {
-    let count = 0;
-    let from: Record<string, AttributeValue> | undefined;
-    do {
-      const page = await dynamo.send(
-        new QueryCommand({
-          TableName: table,
-          IndexName: 'opened',
-          Select: 'COUNT',
-          KeyConditionExpression: 'openedBy = :certificate',
-          ExpressionAttributeValues: toItem({ ':certificate': claimCertificateId }),
-          ...(from && { ExclusiveStartKey: from }),
-        }),
-      );
-      count += page.Count ?? 0;
-      from = page.LastEvaluatedKey;
-    } while (from);
-    return count;
+  /** The same again changes nothing. */
+  async write({ opened, withdrawn }: { opened: Opening[]; withdrawn: Opening[] }): Promise<void> {
+    // One call names an item once: what was taken back stays away.
+    const requests = new Map<string, WriteRequest>([
+      ...opened.map((one): [string, WriteRequest] => [
+        keyOf(one).openedKey,
+        { PutRequest: { Item: toItem({ ...one, ...keyOf(one) }) } },
+      ]),
+      ...withdrawn.map((one): [string, WriteRequest] => [
+        keyOf(one).openedKey,
+        { DeleteRequest: { Key: toItem(keyOf(one)) } },
+      ]),
+    ]);
+    const all = [...requests.values()];
+    for (let first = 0; first < all.length; first += mostAtOnce) {
+      const RequestItems = { [table]: all.slice(first, first + mostAtOnce) };
+      const { UnprocessedItems = {} } = await dynamo.send(new BatchWriteItemCommand({ RequestItems }));
+      if (Object.keys(UnprocessedItems).length > 0) throw new Error('DynamoDB left items unprocessed');
+    }
   },
 
-  /** The newest first, of `since` or later, after the one that a page ended with. */
+  /** The newest first, of `since` or later, beyond the `key` that a page ended with. */
   async list(
     claimCertificateId: string,
-    { since, limit, after }: { since: string | undefined; limit: number; after?: Opening | undefined },
-  ): Promise<Opening[]> {
-    const { Items } = await dynamo.send(
+    { since, limit, beyond }: { since: string | undefined; limit: number; beyond?: string | undefined },
+  ): Promise<(Opening & { key: string })[]> {
+    const { Items = [] } = await dynamo.send(
       new QueryCommand({
         TableName: table,
-        IndexName: 'opened',
-        KeyConditionExpression: 'openedBy = :certificate AND openedAt >= :since',
+        KeyConditionExpression: 'claimCertificateId = :certificate AND openedKey >= :since',
         // '#' sorts before every instant.
         ExpressionAttributeValues: toItem({ ':certificate': claimCertificateId, ':since': since ?? '#' }),
         ScanIndexForward: false,
         Limit: limit,
-        ...(after && { ExclusiveStartKey: toItem({ openedBy: claimCertificateId, ...after }) }),
+        ...(beyond && { ExclusiveStartKey: toItem({ claimCertificateId, openedKey: beyond }) }),
       }),
     );
-    return (Items ?? []).map(({ serialNumber, openedAt }) => ({
-      serialNumber: serialNumber?.S ?? '',
-      openedAt: openedAt?.S ?? '',
-    }));
+    return Items.map((item) => {
+      const { openedKey: key, ...opening } = fromItem(item) as Opening & { openedKey: string };
+      return { ...opening, key };
+    });
   },
 });

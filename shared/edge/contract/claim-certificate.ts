@@ -30,7 +30,7 @@ const listed = {
   ...described,
   disabledAt: z.optional(instant),
   disabledBy: z.optional(z.string()),
-  /** Devices whose newest claim was granted through it. */
+  /** Claims granted through it. */
   opened: count,
   /** Claims refused through it. */
   refused: count,
@@ -50,8 +50,8 @@ export const disableAnswer = z.object({
   ...listed,
   disabledAt: instant,
   disabledBy: z.string(),
-  /** Whose newest claim came through it, the newest first. */
-  devices: z.array(z.object({ serialNumber, openedAt: instant })),
+  /** What it has opened, the newest first: a device that claimed twice with it is there twice. `certificateId`: what it got. */
+  devices: z.array(z.object({ serialNumber, openedAt: instant, certificateId })),
   nextCursor: z.optional(z.string()),
 });
 

@@ -110,7 +110,7 @@ const disabled = {
   ...listed,
   disabledAt: '2026-11-24T06:25:00.660Z',
   disabledBy: operator,
-  devices: [{ serialNumber: 'CAM-0004', openedAt: '2026-11-24T06:20:01.299Z' }],
+  devices: [{ serialNumber: 'CAM-0004', openedAt: '2026-11-24T06:20:01.299Z', certificateId: claimed }],
 };
 
 const created = (serialNumber: string) => ({ serialNumber, outcome: 'created' });

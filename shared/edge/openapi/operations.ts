@@ -131,7 +131,7 @@ ${again}`,
     operationId: 'disableClaimCertificate',
     tag: 'claim certificates',
     description: `From this answer on it opens nothing that is not pinned or tokened, and AWS ends its connections. What it opened stays: look
-at each of \`devices\`. The same call again lists again.`,
+at each of \`devices\`, which are complete a moment after it was disabled. The same call again lists again.`,
     request: 'DisableOrder',
     answer: 'DisabledClaimCertificate',
     answerMeans: 'The certificate, and a page of what it opened',

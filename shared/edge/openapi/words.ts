@@ -56,7 +56,7 @@ const claimCertificate = {
 const listedClaimCertificate = {
   ...claimCertificate,
   kind: '`installer`: a five-minute one of `POST /provisioning-claims`',
-  opened: 'Devices whose newest claim was granted through it',
+  opened: 'Claims granted through it, a moment behind',
   refused: 'Claims refused through it',
 };
 
@@ -164,7 +164,9 @@ export const members: Record<string, Record<string, string>> = {
   DisableOrder: { openedSince: 'List only what it opened from then on' },
   DisabledClaimCertificate: {
     ...listedClaimCertificate,
-    devices: 'Whose newest claim came through it, the newest first',
+    devices:
+      'What it has opened, the newest first, a moment behind: a device that claimed twice with it is there twice',
+    'devices.certificateId': 'The certificate that the device got',
     nextCursor,
   },
   InstallerOrder: { batch: 'The one batch that it claims for; left out: any' },

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import { awsClients } from '../../aws-clients.ts';
 import { announce, type Camera, claimCertificate, type ManifestRow, newSerial } from '../../camera-claim.ts';
 import { certificateIdOf, makeDeviceKey } from '../../device-key.ts';
 import { createHttpApi } from '../../http-api.ts';
 import type { Outputs } from '../../local-run.ts';
 import { type Answer, connectDevice, type MqttDevice } from '../../mqtt-device.ts';
+import { until } from '../../until.ts';
 
 /** The shortest way to use one right as its holder does. Throws what a user would see when it does not work. */
 export type Walk = (patienceMs: number) => Promise<unknown>;
@@ -129,6 +132,20 @@ export async function claimWalks(outputs: Outputs) {
       if (!/^rejected: 403 /.test(seen)) throw new Error(`a stranger saw ${seen}`);
       const { body } = await operator.get(`/devices/${serialNumber}/claims`);
       if (body.claims?.[0]?.reason !== 'unknown-serial') throw new Error('the refusal was not written down');
+    },
+
+    async 'a claim is listed under its claim certificate'(patienceMs) {
+      const { serialNumber } = await claims(await expectedSerial({ streamMode: 'fixed' }));
+      const TableName = `${outputs.claim.templateName.replace(/-claim$/, '')}-openings`;
+      await until(
+        'the opening',
+        async () => {
+          const { dynamoDb } = awsClients(outputs, outputs.personas.admin);
+          const { Items = [] } = await dynamoDb.send(new ScanCommand({ TableName }));
+          return Items.some((item) => item.serialNumber?.S === serialNumber);
+        },
+        patienceMs,
+      );
     },
 
     async 'is refused, and its claim certificate counts it'() {

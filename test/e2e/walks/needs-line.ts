@@ -99,17 +99,14 @@ const claimCertificates: Needs = Object.fromEntries(
   (
     [
       ['listClaimCertificates', 'dynamodb:Scan on table/claim-certificates', 'operator lists claim certificates'],
-      ['listClaimCertificates', 'dynamodb:Query on table/devices/index/opened', 'operator lists claim certificates'],
+      ['listClaimCertificates', 'dynamodb:BatchGetItem on table/counters', 'operator lists claim certificates'],
       [
         'disableClaimCertificate',
         'dynamodb:UpdateItem on table/claim-certificates',
         'operator disables a claim certificate',
       ],
-      [
-        'disableClaimCertificate',
-        'dynamodb:Query on table/devices/index/opened',
-        'operator disables a claim certificate',
-      ],
+      ['disableClaimCertificate', 'dynamodb:Query on table/openings', 'operator disables a claim certificate'],
+      ['disableClaimCertificate', 'dynamodb:BatchGetItem on table/counters', 'operator disables a claim certificate'],
       ['disableClaimCertificate', 'iot:DescribeCertificate on cert/*', 'operator disables a claim certificate'],
       ['disableClaimCertificate', 'iot:UpdateCertificate on cert/*', 'operator disables a claim certificate'],
       ['disableClaimCertificate', 'iot:DetachPolicy on cert/*', 'operator disables a claim certificate'],

@@ -48,6 +48,10 @@ export const queryNeeds: Needs = {
   ],
   'onClaimRefused role: sqs:SendMessage on event-failures': ['a denial is told in vain, and a letter tells', SILENCE],
   'onDeviceChange role: dynamodb:UpdateItem on table/counters': ['an announcement is counted', SILENCE],
+  'onDeviceChange role: dynamodb:BatchWriteItem on table/openings': [
+    'a claim is listed under its claim certificate',
+    SILENCE,
+  ],
   ...reading('onClaimRefused', 'claims', 'a denial is told'),
   'operator: execute-api:Invoke on GET/devices': ['operator lists devices', FORBIDDEN],
   'operator: execute-api:Invoke on GET/stats': ['operator reads the counts', FORBIDDEN],

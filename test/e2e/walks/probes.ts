@@ -59,6 +59,7 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
     'claim-certificates': ['certificateId'],
     counters: ['kind', 'name'],
     denials: ['certificateId'],
+    openings: ['claimCertificateId', 'openedKey'],
   };
   const calls: Calls = {};
   for (const [table, names] of Object.entries(tables)) {
@@ -85,7 +86,6 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
   const indexes = {
     place: 'thingName',
     due: 'dueShard',
-    opened: 'openedBy',
     status: 'statusShard',
     serial: 'shard',
     batch: 'batch',
