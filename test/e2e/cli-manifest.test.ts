@@ -71,9 +71,18 @@ it('finds the API by its stack, signed with the ordinary credentials', async () 
   expect(done).toMatchObject({ code: 0 });
   expect(done.json()).toMatchObject({ api: outputs.api, created: 3 });
 
+  // Each managed policy of the stack lets one ask where this stack's API is, and of no other stack.
   const factory = await firstlight([...byStage, '--restart'], chain('factory'));
-  expect(factory.code).toBe(2);
-  expect(factory.stderr).toContain('these keys may not ask CloudFormation where the API is; give its URL with --api');
+  expect(factory).toMatchObject({ code: 0 });
+  expect(factory.json()).toMatchObject({ api: outputs.api, unchanged: 3 });
+  for (const persona of ['operator', 'auditor'] as const) {
+    const list = ['claim-certificate', 'list', '--json', '--stage', 'local'];
+    expect(await firstlight(list, chain(persona))).toMatchObject({ code: 0, stderr: '' });
+  }
+  const other = ['manifest', 'import', '--stage', 'other', manifest('CLI-O', 1)];
+  const elsewhere = await firstlight(other, chain('factory'));
+  expect(elsewhere.code).toBe(2);
+  expect(elsewhere.stderr).toContain('these keys may not ask CloudFormation where the API is; give its URL with --api');
   const byUrl = await firstlight(['manifest', 'import', '--api', outputs.api, manifest('CLI-U', 3)], chain('factory'));
   expect(byUrl.code).toBe(0);
 

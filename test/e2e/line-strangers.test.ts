@@ -264,13 +264,13 @@ test('of one serial number a hundred denials a day are kept whole, however many 
   const serialNumber = newSerial();
   const announcement = { devices: [{ serialNumber }] };
   await createHttpApi(outputs, outputs.personas.factory).post('/devices', announcement, when());
-  const { certificateSigningRequest } = await makeDeviceKey();
+  const strangers = await Promise.all([1, 2, 3, 4].map(() => makeDeviceKey()));
   // From the next midnight on, so that all of it is one day.
   const day = 86_400;
   await advance(day - ((Date.now() / 1000 + offset) % day) + 1);
   for (let hour = 0; hour < 6; hour++) {
     for (let four = 0; four < 5; four++) {
-      await Promise.all(Array.from({ length: 4 }, () => claim(serialNumber, certificateSigningRequest)));
+      await Promise.all(strangers.map((one) => claim(serialNumber, one.certificateSigningRequest)));
     }
     await advance(3600);
   }

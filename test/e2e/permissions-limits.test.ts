@@ -215,9 +215,11 @@ const LOOKS = [
   'kinesisvideo:ListTagsForStream',
 ];
 
+const STACK = 'cloudformation:DescribeStacks';
 const PERSONAS = {
-  factory: ['GET /devices/{serialNumber}', 'GET /openapi.json', ...LINE],
+  factory: [STACK, 'GET /devices/{serialNumber}', 'GET /openapi.json', ...LINE],
   operator: [
+    STACK,
     ...LOOKS,
     ...READS,
     ...LINE,
@@ -225,7 +227,7 @@ const PERSONAS = {
     'POST /claim-certificates',
     'POST /claim-certificates/{certificateId}/disable',
   ],
-  auditor: [...LOOKS, ...READS],
+  auditor: [STACK, ...LOOKS, ...READS],
 };
 
 const targetOf = (mode: Mode): Target => {
@@ -249,7 +251,7 @@ test.each(Object.entries(FUNCTIONS))('the role of %s may do no more than it need
 });
 
 test.each(Object.entries(PERSONAS))(
-  '%s may call its routes, and of AWS what the doctor reads at most',
+  '%s may call its routes, ask where they are, and of AWS what the doctor reads at most',
   async (persona, allowed) => {
     const keys = outputs.personas[persona as keyof typeof PERSONAS];
     expect(await allowedCalls(outputs, keys, targetOf('thing-name'))).toEqual([...allowed].sort());

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { awsClients } from '../../aws-clients.ts';
 import { newSerial } from '../../camera-claim.ts';
@@ -24,6 +25,18 @@ export async function apiWalks(outputs: Outputs, serialNumber: string): Promise<
     return () => expectStatus(body ? api.post(path, body()) : api.get(path), expected);
   }
 
+  function findsApi(persona: 'factory' | 'operator' | 'auditor'): [string, Walk] {
+    const { aws: endpoint, region, claim, personas } = outputs;
+    const client = new CloudFormationClient({ endpoint, region, credentials: personas[persona], maxAttempts: 1 });
+    const StackName = claim.templateName.replace(/-claim$/, '');
+    const walk = async () => {
+      const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName }));
+      const api = Stacks[0]?.Outputs?.find(({ OutputKey }) => OutputKey === 'ApiUrl')?.OutputValue;
+      if (api !== outputs.api) throw new Error(`the stack says that the API is at ${api}`);
+    };
+    return [`${persona} finds the API by its stack`, walk];
+  }
+
   const device = `/devices/${serialNumber}`;
   const manifest = () => ({ devices: [{ serialNumber: newSerial() }] });
   return {
@@ -37,6 +50,7 @@ export async function apiWalks(outputs: Outputs, serialNumber: string): Promise<
       certificateSigningRequest,
     })),
     'auditor lists claims': call('auditor', 200, `${device}/claims`),
+    ...Object.fromEntries((['factory', 'operator', 'auditor'] as const).map(findsApi)),
   };
 }
 

@@ -150,7 +150,14 @@ const callers: Needs = Object.fromEntries(
   ]),
 );
 
+const STACK = 'cloudformation:DescribeStacks on stack/firstlight-local/*';
 const people: Needs = {
+  ...Object.fromEntries(
+    ['factory', 'operator', 'auditor'].map((persona) => [
+      `${persona}: ${STACK}`,
+      [`${persona} finds the API by its stack`, denied('cloudformation:DescribeStacks')],
+    ]),
+  ),
   'factory: execute-api:Invoke on GET/openapi.json': ['factory reads the description of the API', FORBIDDEN],
   'operator: execute-api:Invoke on GET/openapi.json': ['operator reads the description of the API', FORBIDDEN],
   'factory: execute-api:Invoke on POST/devices/*/provision': ['line: a device is made', FORBIDDEN],

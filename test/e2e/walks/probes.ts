@@ -1,3 +1,4 @@
+import { CloudFormationClient, DescribeStacksCommand, ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
 import * as dynamodb from '@aws-sdk/client-dynamodb';
 import * as eventbridge from '@aws-sdk/client-eventbridge';
 import * as iam from '@aws-sdk/client-iam';
@@ -186,6 +187,8 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
   const { aws: endpoint, region, accountId } = outputs;
   const queues = new sqs.SQSClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const events = new eventbridge.EventBridgeClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
+  const stacks = new CloudFormationClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
+  // The stack and its bus are called alike.
   const EventBusName = prefix.replace(/-$/, '');
   const iotData = new IoTDataPlaneClient({ endpoint, region, credentials: keys, maxAttempts: 1 });
   const queueUrl = (name: string) => `${endpoint}/${accountId}/${prefix}${name}`;
@@ -201,6 +204,10 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
           Entries: [{ EventBusName, Source: 'probe', DetailType: 'probe', Detail: '{}' }],
         }),
       ),
+    'cloudformation:DescribeStacks': () => stacks.send(new DescribeStacksCommand({ StackName: EventBusName })),
+    'cloudformation:DescribeStacks of another': () => stacks.send(new DescribeStacksCommand({ StackName: 'other' })),
+    'cloudformation:DescribeStacks of all': () => stacks.send(new DescribeStacksCommand({})),
+    'cloudformation:ListStackResources': () => stacks.send(new ListStackResourcesCommand({ StackName: EventBusName })),
     'events:DeleteEventBus': () => events.send(new eventbridge.DeleteEventBusCommand({ Name: 'nobody' })),
     'sqs:SendMessage presence-failures': sends('presence-failures'),
     'sqs:SendMessage event-failures': sends('event-failures'),
