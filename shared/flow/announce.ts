@@ -8,13 +8,10 @@ import {
   type RowVerdict,
 } from '../domain/manifest.ts';
 import { claimTokenSha256 } from '../keys.ts';
+import { type PinPorts, takePin } from './pin.ts';
 
-export interface AnnouncePorts {
-  registry: {
-    readMany(serialNumbers: string[]): Promise<Map<string, Device>>;
-    save(before: Device | undefined, after: Device): Promise<boolean>;
-  };
-  now(): Date;
+export interface AnnouncePorts extends PinPorts {
+  registry: PinPorts['registry'] & { save(before: Device | undefined, after: Device): Promise<boolean> };
 }
 
 /** A row as it was read at the edge: an announcement, or what is wrong with it. */
@@ -62,6 +59,13 @@ export const announce = async (
         return { serialNumber, outcome: 'rejected', problem: duplicateSerial };
       if (verdict.outcome === 'unchanged') return { serialNumber, outcome: 'unchanged' };
       if (verdict.outcome === 'rejected') return { serialNumber, ...verdict };
+      const { publicKeySha256 } = row;
+      // Before the record says so: two who announce one key at once must meet somewhere.
+      const problem =
+        publicKeySha256 !== undefined && publicKeySha256 !== device?.publicKeySha256
+          ? await takePin({ publicKeySha256, serialNumber }, ports, settings)
+          : undefined;
+      if (problem) return { serialNumber, outcome: 'rejected', problem };
       if (settings.dryRun || (await ports.registry.save(device, verdict.device))) {
         known.set(serialNumber, verdict.device);
         return { serialNumber, outcome: verdict.outcome };

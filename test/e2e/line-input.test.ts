@@ -115,7 +115,28 @@ describe('a manifest', () => {
     const [one, two] = [newSerial(), newSerial()];
     const rows = [one, two].map((serialNumber) => ({ serialNumber, publicKeySha256 }));
     expect(verdicts(await announce(...rows))).toEqual(['created', 'rejected duplicate-key']);
+    const later = await announce({ serialNumber: two, publicKeySha256 });
+    expect(verdicts(later)).toEqual(['rejected duplicate-key']);
+    expect(later.body.results[0].problem.detail).toBe(`the key is pinned to ${one}`);
+    const asked = await factory.post('/devices', { devices: [{ serialNumber: two, publicKeySha256 }], dryRun: true });
+    expect(verdicts(asked)).toEqual(['rejected duplicate-key']);
     expect((await factory.get(`/devices/${two}`)).status).toBe(404);
+    // The first has another key now, as a line mends its slip: then the second may have this one.
+    expect(verdicts(await announce({ serialNumber: one, publicKeySha256: randomBytes(32).toString('hex') }))).toEqual([
+      'updated',
+    ]);
+    expect(verdicts(await announce({ serialNumber: two, publicKeySha256 }))).toEqual(['created']);
+  });
+
+  test('with the same key under eight serial numbers in as many requests at once: one gets it', async () => {
+    const publicKeySha256 = randomBytes(32).toString('hex');
+    const serials = Array.from({ length: 8 }, newSerial);
+    const answers = await Promise.all(serials.map((serialNumber) => announce({ serialNumber, publicKeySha256 })));
+    const outcomes = answers.flatMap(verdicts);
+    expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+    for (const outcome of outcomes) expect(outcome).toMatch(/^(created|rejected (duplicate-key|version-conflict))$/);
+    const known = await Promise.all(serials.map((serialNumber) => factory.get(`/devices/${serialNumber}`)));
+    expect(known.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 404)]);
   });
 
   const good = randomBytes(32).toString('hex');

@@ -81,7 +81,12 @@ const LISTS = [
 
 /** Of a hundred calls, those that each may make. */
 const FUNCTIONS: Record<string, string[]> = {
-  announceDevices: ['dynamodb:BatchGetItem devices', 'dynamodb:UpdateItem devices'],
+  announceDevices: [
+    'dynamodb:BatchGetItem devices',
+    'dynamodb:GetItem pins',
+    'dynamodb:PutItem pins',
+    'dynamodb:UpdateItem devices',
+  ],
   approveClaim: [...RECORD, 'dynamodb:GetItem claims'],
   claimOverHttps: [
     'dynamodb:BatchGetItem claims',

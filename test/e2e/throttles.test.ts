@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tellStandIn } from '../admin.ts';
@@ -74,10 +75,10 @@ const REMOVE = [
 /** What each route asks of AWS on its straight path, and a request that goes that way. */
 const ROUTES: Record<string, { asks: string[]; status: number; prepare(): Promise<Ready> }> = {
   'POST /devices': {
-    asks: ['dynamodb BatchGetItem', 'dynamodb UpdateItem'],
+    asks: ['dynamodb BatchGetItem', 'dynamodb PutItem', 'dynamodb UpdateItem'],
     status: 200,
     async prepare() {
-      const devices = [{ serialNumber: newSerial() }];
+      const devices = [{ serialNumber: newSerial(), publicKeySha256: randomBytes(32).toString('hex') }];
       return () => as('factory').post('/devices', { devices });
     },
   },

@@ -25,6 +25,9 @@ const claimed = (change: Partial<Device> = {}): Device => ({
   ...change,
 });
 
+/** Nobody else has any key. */
+const pins = { find: async () => undefined, take: async () => undefined };
+
 const registryOf = (...known: Device[]) => {
   const devices = new Map(known.map((device) => [device.serialNumber, device]));
   const contested: string[] = [];
@@ -160,7 +163,7 @@ describe('announce', () => {
       row({ serialNumber: 'CAM-3', streamMode: 'fixed' }),
       row({ serialNumber: 'CAM-4', claimToken: token }),
     ];
-    const results = await announce(rows, 'factory', { registry, now }, {});
+    const results = await announce(rows, 'factory', { registry, pins, now }, {});
     expect(results.map(({ serialNumber, outcome }) => `${serialNumber} ${outcome}`)).toEqual([
       'CAM-2 created',
       'a/b rejected',
@@ -181,7 +184,7 @@ describe('announce', () => {
     const registry = registryOf(claimed());
     const publicKeySha256 = 'b'.repeat(64);
     const rows = ['CAM-2', 'CAM-3', 'CAM-2'].map((serialNumber) => row({ serialNumber, publicKeySha256 }));
-    const results = await announce(rows, 'factory', { registry, now }, {});
+    const results = await announce(rows, 'factory', { registry, pins, now }, {});
     expect(results.map(({ outcome, problem }) => problem?.code ?? outcome)).toEqual([
       'created',
       'duplicate-key',
@@ -192,7 +195,7 @@ describe('announce', () => {
   it('of the same rows by two at once writes each once', async () => {
     const registry = registryOf();
     const rows = Array.from({ length: 30 }, (_, index) => row({ serialNumber: `CAM-${index}` }));
-    const both = await Promise.all(['line 1', 'line 2'].map((by) => announce(rows, by, { registry, now }, {})));
+    const both = await Promise.all(['line 1', 'line 2'].map((by) => announce(rows, by, { registry, pins, now }, {})));
     const outcomes = rows.map((_, index) =>
       both
         .map((results) => results[index]?.outcome)
@@ -208,14 +211,14 @@ describe('announce', () => {
       ...registry,
       save: async (before: Device | undefined, after: Device) => (await registry.save(before, after)) && false,
     };
-    const results = await announce([row({ serialNumber: 'CAM-2' })], 'factory', { registry: losing, now }, {});
+    const results = await announce([row({ serialNumber: 'CAM-2' })], 'factory', { registry: losing, pins, now }, {});
     expect(results.map(({ outcome }) => outcome)).toEqual(['created']);
   });
 
   it('on a dry run says what would happen and writes nothing', async () => {
     const registry = registryOf();
     const rows = [row({ serialNumber: 'CAM-2' }), row({ serialNumber: 'CAM-2' })];
-    const results = await announce(rows, 'factory', { registry, now }, { dryRun: true });
+    const results = await announce(rows, 'factory', { registry, pins, now }, { dryRun: true });
     expect(results.map(({ outcome }) => outcome)).toEqual(['created', 'unchanged']);
     expect(registry.devices.size).toBe(0);
   });

@@ -28,8 +28,8 @@ export const operations: Record<string, Operation> = {
     operationId: 'announceDevices',
     tag: 'line',
     description: `1 to 100 rows, idempotent row by row. A row that would change the identity of a claimed device is rejected: its batch,
-pinned key, token, stream mode and channels. Two rows of one serial number that differ, and one key under two serial numbers,
-are rejected as well.`,
+pinned key, token, stream mode and channels. Two rows of one serial number that differ are rejected as well, and so is a key
+that is pinned to another device already, unless that one is retired.`,
     request: 'Announcement',
     answer: 'Verdicts',
     answerMeans: 'A verdict a row, also where all rows were rejected',

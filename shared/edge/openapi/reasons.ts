@@ -128,7 +128,7 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
 export const rowProblems: Record<(typeof rowProblemCodes)[number], string> = {
   'invalid-request': 'A member of the row is missing, unknown or out of its limits; `detail` names it.',
   'duplicate-serial': 'An earlier row of the request says something else of this serial number.',
-  'duplicate-key': 'An earlier row of the request pins the same key to another serial number.',
+  'duplicate-key': 'The same key is pinned to another device, or by an earlier row of the request; `detail` names it.',
   'fixed-stream-missing': 'The row asks for the mode `fixed`, and the deployment names no fixed stream.',
   'already-claimed':
     'The device is claimed: its batch, pin, token, mode, channels and re-provisioning policy cannot change any more.',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -38,9 +39,15 @@ export async function apiWalks(outputs: Outputs, serialNumber: string): Promise<
   }
 
   const device = `/devices/${serialNumber}`;
+  const pinned = () => ({ serialNumber: newSerial(), publicKeySha256: randomBytes(32).toString('hex') });
   const manifest = () => ({ devices: [{ serialNumber: newSerial() }] });
   return {
     'factory announces': call('factory', 200, '/devices', manifest),
+    'factory announces a pinned key': call('factory', 200, '/devices', () => ({ devices: [pinned()] })),
+    'factory asks what would become of a pinned key': call('factory', 200, '/devices', () => ({
+      devices: [pinned()],
+      dryRun: true,
+    })),
     'factory looks a device up': call('factory', 200, device),
     'operator announces': call('operator', 200, '/devices', manifest),
     'operator looks a device up': call('operator', 200, device),

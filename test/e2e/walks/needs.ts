@@ -57,6 +57,11 @@ const functions: Needs = {
 
   'announceDevices role: dynamodb:BatchGetItem on table/devices': ['factory announces', FUNCTION_FAILED],
   'announceDevices role: dynamodb:UpdateItem on table/devices': ['factory announces', FUNCTION_FAILED],
+  'announceDevices role: dynamodb:PutItem on table/pins': ['factory announces a pinned key', FUNCTION_FAILED],
+  'announceDevices role: dynamodb:GetItem on table/pins': [
+    'factory asks what would become of a pinned key',
+    FUNCTION_FAILED,
+  ],
   'announceDevices trust: sts:AssumeRole by lambda.amazonaws.com': ['factory announces', NO_FUNCTION],
 
   'getDevice role: dynamodb:GetItem on table/devices': ['factory looks a device up', FUNCTION_FAILED],

@@ -60,6 +60,7 @@ function tableCalls(outputs: Outputs, keys: Keys, { prefix }: Target): Calls {
     'claim-certificates': ['certificateId'],
     counters: ['kind', 'name'],
     denials: ['certificateId'],
+    pins: ['publicKeySha256'],
     openings: ['claimCertificateId', 'openedKey'],
   };
   const calls: Calls = {};
