@@ -58,7 +58,7 @@ test.skipIf(lack)('the lines of docs/api.md run as they stand, and are answered'
   ]);
   expect(of('GET /stats')).toMatchObject([{ status: { retired: expect.any(Number) } }]);
   expect(of('GET /devices/{serialNumber}')).toMatchObject([{ serialNumber: 'LINE-0001', status: 'registered' }]);
-  expect(of('POST /devices/{serialNumber}/provision')).toMatchObject([{ streamName: 'LINE-0003' }]);
+  expect(of('POST /devices/{serialNumber}/provision')).toMatchObject([{ streamName: 'LINE-0003' }, '']);
   expect(of('POST /connected')).toEqual(['']);
   expect(of('POST /claims')).toMatchObject([{ serialNumber: 'LINE-0001' }, { serialNumber: 'LINE-0002' }]);
   expect(of('GET /devices/{serialNumber}/claims')).toMatchObject([{ claims: [{ outcome: 'granted' }] }]);

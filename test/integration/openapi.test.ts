@@ -7,6 +7,7 @@ import { callFunction } from '../function-call.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { type LocalRun, startLocalRun } from '../local-run.ts';
 import { type Description, type Operation, readDescription } from '../openapi.ts';
+import { until } from '../until.ts';
 
 // The examples name devices of their own, so they get a stand-in of their own.
 let run: LocalRun;
@@ -110,6 +111,11 @@ describe('each documented example, sent as it stands', () => {
     const held = { certificatePem: made.certificatePem, privateKeyPem: made.privateKey };
     expect([await claimOverMqtt(held), await claimOverMqtt(held)]).toEqual(['accepted', 'rejected']);
     await replay('listClaims', operator);
+    // The registry's stream counts and lists it, a moment behind.
+    await until('the claim to be counted', async () => {
+      const { body } = await operator.get('/claim-certificates');
+      return body.claimCertificates.some((one: { opened: number }) => one.opened === 1);
+    });
     await replay('listClaimCertificates', operator);
     // The link of the answer says where its id goes.
     const { disable } = the('createClaimCertificate').links;
