@@ -9,8 +9,8 @@ export interface Fault {
   service: string;
   /** `*` for any. */
   operation: string;
-  /** `kill` is for functions: calls of anybody else pass it by, uncounted. */
-  kind: 'throttle' | 'error' | 'delay' | 'lost-answer' | 'kill';
+  /** `kill` is for functions: calls of anybody else pass it by, uncounted. `limit`: the account may hold no more of them. */
+  kind: 'throttle' | 'limit' | 'error' | 'delay' | 'lost-answer' | 'kill';
   /** Matching calls that pass unharmed before it begins; 0 by default. */
   after?: number;
   /** How often it strikes; without it, until it is taken away. */
@@ -38,7 +38,7 @@ export interface About {
   byFunction?: boolean;
 }
 
-export const FAULT_KINDS = ['throttle', 'error', 'delay', 'lost-answer', 'kill'] as const;
+export const FAULT_KINDS = ['throttle', 'limit', 'error', 'delay', 'lost-answer', 'kill'] as const;
 
 export function createFaults({ clock }: { clock: Clock }): Faults {
   let active: { fault: Fault; seen: number; struck: number }[] = [];
@@ -83,6 +83,7 @@ export function createFaults({ clock }: { clock: Clock }): Faults {
       if (struck.some(({ kind }) => kind === 'kill')) return { kill: true, loseAnswer: false };
       for (const { kind } of struck) {
         if (kind === 'throttle') throw throttle(service);
+        if (kind === 'limit') throw fullAccount(service);
         if (kind === 'error') throw outage(service);
       }
       if (quotas && !takesToken(buckets, clock.now(), signingName(service), operation, resource))
@@ -126,6 +127,22 @@ function throttle(service: string): AwsError {
       return new AwsError('TooManyRequestsException', 429, 'Rate Exceeded.', { Reason: 'CallerRateLimitExceeded' });
     default:
       return new AwsError('ThrottlingException', 400, 'Rate exceeded');
+  }
+}
+
+/** What each service says where an account holds as many as it may; no patience helps (the services' API references). */
+function fullAccount(service: string): AwsError {
+  switch (signingName(service)) {
+    case 'kinesisvideo':
+      return new AwsError(
+        'AccountStreamLimitExceededException',
+        400,
+        'The number of streams created for the account is too high.',
+      );
+    case 'iot':
+      return new AwsError('LimitExceededException', 410, 'A limit has been exceeded.');
+    default:
+      return new AwsError('LimitExceededException', 400, 'A limit has been exceeded.');
   }
 }
 

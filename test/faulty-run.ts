@@ -8,7 +8,7 @@ import { switchOffStreamConsumers } from './stream-consumers.ts';
 export interface Fault {
   service: string;
   operation: string;
-  kind: 'throttle' | 'error' | 'delay' | 'lost-answer' | 'kill';
+  kind: 'throttle' | 'limit' | 'error' | 'delay' | 'lost-answer' | 'kill';
   after?: number;
   times?: number;
   ms?: number;

@@ -44,7 +44,8 @@ export type Problem = {
   version?: number;
 };
 
-const titleOf = (code: string): string => `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('-', ' ')}`;
+const titleOf = (code: string): string =>
+  `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('-', ' ').replace('json', 'JSON')}`;
 
 /** AWS's names for "not so fast"; `LimitExceededException` is not among them: what it tells of does not pass. */
 const throttles = [

@@ -74,6 +74,15 @@ describe('a fault', () => {
     await expect(faults.meet(service, 'Any')).rejects.toMatchObject({ code, status });
   });
 
+  it.each([
+    ['kinesisvideo', 'AccountStreamLimitExceededException', 400],
+    ['iot', 'LimitExceededException', 410],
+    ['sqs', 'LimitExceededException', 400],
+  ])('says that the account of %s is full by its own error', async (service, code, status) => {
+    faults.set([fault({ service, operation: '*', kind: 'limit' })], false);
+    await expect(faults.meet(service, 'Any')).rejects.toMatchObject({ code, status });
+  });
+
   it('delays, and may then do more', async () => {
     faults.set([fault({ kind: 'delay', ms: 30 }), fault({ kind: 'lost-answer' })], false);
     const started = performance.now();
