@@ -3,13 +3,13 @@
  * are not within 20 % of each other, or an answer is not the very same.
  */
 import { parseArgs, styleText } from 'node:util';
-import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { CreateThingCommand } from '@aws-sdk/client-iot';
 import { CreateStreamCommand } from '@aws-sdk/client-kinesis-video';
 import Table from 'cli-table3';
 import { awsClients } from '../test/aws-clients.ts';
 import { announce, newSerial } from '../test/camera-claim.ts';
 import { makeDeviceKey } from '../test/device-key.ts';
+import { createHttpApi } from '../test/http-api.ts';
 import { announceWithKey, cameraOf, claimOverHttps, newToken, sayConnected } from '../test/https-camera.ts';
 import { type Outputs, startLocalRun } from '../test/local-run.ts';
 import { packageIfStale } from './bundle.ts';
@@ -43,33 +43,31 @@ try {
 }
 
 async function prepare(outputs: Outputs): Promise<Kind[]> {
-  const { iot, kinesisVideo, dynamoDb } = awsClients(outputs, outputs.personas.admin);
-  const stranger = await makeDeviceKey();
-  const { certificateSigningRequest } = stranger;
+  const { iot, kinesisVideo } = awsClients(outputs, outputs.personas.admin);
+  const { certificateSigningRequest } = await makeDeviceKey();
   const claimToken = newToken();
   const announced = async (row: object = {}) => {
     const serialNumber = newSerial();
     await announce(outputs, { serialNumber, ...row });
     return serialNumber;
   };
-  /** What no route of the API does yet. */
-  const mark = async (serialNumber: string, status: string) => {
-    await dynamoDb.send(
-      new UpdateItemCommand({
-        TableName: outputs.claim.templateName.replace(/-claim$/, '-devices'),
-        Key: { serialNumber: { S: serialNumber } },
-        UpdateExpression: 'SET #status = :status',
-        ExpressionAttributeNames: { '#status': 'status' },
-        ExpressionAttributeValues: { ':status': { S: status } },
-      }),
-    );
-    return serialNumber;
+  const operator = createHttpApi(outputs, outputs.personas.operator);
+  /** A camera whose key is pinned, of which ops has done this. */
+  const pinned = async (...acts: string[]): Promise<Claim> => {
+    const { publicKeySha256, ...key } = await makeDeviceKey();
+    const serialNumber = await announced({ publicKeySha256 });
+    for (const act of acts) {
+      const { status } = await operator.post(`/devices/${serialNumber}/${act}`, {});
+      if (status !== 200) throw new Error(`${act}: ${status}`);
+    }
+    return { serialNumber, certificateSigningRequest: key.certificateSigningRequest };
   };
-  const one = (name: string, serialNumber: string, more: { claimToken?: string } = {}): Kind => ({
+  const one = (name: string, serialNumber: string, more: Partial<Claim> = {}): Kind => ({
     name,
     claim: () => ({ serialNumber, certificateSigningRequest, ...more }),
     milliseconds: [],
   });
+  const its = (name: string, claim: Claim): Kind => one(name, claim.serialNumber, claim);
 
   const wrong = await Promise.all(
     Array.from({ length: Math.ceil(calls / TOKENS_AN_HOUR) }, () => announced({ claimToken: newToken() })),
@@ -81,9 +79,8 @@ async function prepare(outputs: Outputs): Promise<Kind[]> {
   const spent = await announceWithKey(outputs, { claimToken });
   const camera = cameraOf(await claimOverHttps(outputs, claimOf(spent, claimToken)), spent.privateKeyPem);
   await sayConnected(outputs, camera);
-  const pinned = { publicKeySha256: stranger.publicKeySha256 };
-  const [foreignThing, foreignStream] = [await announced(pinned), await announced({ claimToken })];
-  await iot.send(new CreateThingCommand({ thingName: foreignThing }));
+  const [foreignThing, foreignStream] = [await pinned(), await announced({ claimToken })];
+  await iot.send(new CreateThingCommand({ thingName: foreignThing.serialNumber }));
   await kinesisVideo.send(new CreateStreamCommand({ StreamName: foreignStream }));
 
   return [
@@ -102,9 +99,9 @@ async function prepare(outputs: Outputs): Promise<Kind[]> {
     },
     one('a token after ten wrong ones', tired, { claimToken }),
     one('a spent token', spent.serialNumber, { claimToken }),
-    one('a suspended device', await mark(await announced(pinned), 'suspended')),
-    one('a retired device', await mark(await announced(pinned), 'retired')),
-    one("somebody else's thing", foreignThing),
+    its('a suspended device', await pinned('suspend')),
+    its('a retired device', await pinned('retire')),
+    its("somebody else's thing", foreignThing),
     one("somebody else's stream", foreignStream, { claimToken }),
   ];
 }

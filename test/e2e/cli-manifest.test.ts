@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, expect, inject, it } from 'vitest';
 import { atRun, firstlight as run, startFirstlight } from '../firstlight.ts';
 import { until } from '../until.ts';
@@ -40,29 +41,84 @@ it('imports a manifest once; the same again writes nothing', { timeout: 120_000 
   expect(again.json()).toMatchObject({ rows: 250, created: 0, updated: 0, unchanged: 250, rejected: 0 });
 });
 
-it('killed half-way and started again, ends the same', { timeout: 180_000 }, async () => {
-  const file = manifest('CLI-K', 1500);
-  const args = ['manifest', 'import', '--json', '--parallel', '1', ...local, file];
-  const started = startFirstlight(args, { cwd: folder });
-  const ended = once(started, 'close');
-  const verdicts = () => {
-    try {
-      return readFileSync(`${file}.verdicts.jsonl`, 'utf8').split('\n').length - 2;
-    } catch {
-      return 0;
-    }
-  };
-  await until('two pages of verdicts', async () => verdicts() >= 200, 60_000);
-  started.kill('SIGKILL');
-  await ended;
-  const kept = verdicts();
-  expect(kept).toBeLessThan(1500);
+/** How many rows have their verdict; the first line of the file is none, and behind the last one the file ends. */
+function verdictsOf(file: string): number {
+  try {
+    return readFileSync(`${file}.verdicts.jsonl`, 'utf8').split('\n').length - 2;
+  } catch {
+    return 0;
+  }
+}
 
+/** Starts an import, and stops it by so many signals in a row once two pages have their verdicts. */
+async function stopHalfWay(args: string[], file: string, ...signals: NodeJS.Signals[]) {
+  const started = startFirstlight(args, { cwd: folder });
+  const stdout = text(started.stdout);
+  let stderr = '';
+  started.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = once(started, 'close');
+  await until('two pages of verdicts', async () => verdictsOf(file) >= 200, 60_000);
+  for (const signal of signals) {
+    started.kill(signal);
+    if (signals.length > 1) await until('it to have heard', async () => stderr.includes('stopping'));
+  }
+  const [code] = await ended;
+  const kept = verdictsOf(file);
+  expect(kept).toBeLessThan(1500);
+  return { code, kept, stdout: await stdout, stderr };
+}
+
+async function expectToEnd(args: string[], file: string, kept: number) {
   const result = await firstlight(args);
   expect(result.code).toBe(0);
   expect(result.json()).toMatchObject({ rows: 1500, resumedAt: kept, rejected: 0, updated: 0 });
   const rows = readFileSync(`${file}.verdicts.jsonl`, 'utf8').trimEnd().split('\n').slice(1, -1);
   expect(rows.map((line) => JSON.parse(line).row)).toEqual(Array.from({ length: 1500 }, (_, n) => n + 1));
+  return result.json();
+}
+
+it('killed half-way and started again, ends the same', { timeout: 180_000 }, async () => {
+  const file = manifest('CLI-K', 1500);
+  const args = ['manifest', 'import', '--json', '--parallel', '1', ...local, file];
+  const { kept } = await stopHalfWay(args, file, 'SIGKILL');
+  await expectToEnd(args, file, kept);
+});
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'stopped by %s lets come home what is under way, says so, and goes on',
+  {
+    timeout: 180_000,
+  },
+  async (signal) => {
+    const file = manifest(`CLI-${signal}`, 1500);
+    const args = ['manifest', 'import', '--json', '--parallel', '2', ...local, file];
+    const { code, kept, stdout, stderr } = await stopHalfWay(args, file, signal);
+    expect(code).toBe(130);
+    expect(stderr).toContain('stopping after the pages that are under way; Ctrl-C again stops at once');
+    expect(stderr).toMatch(/^firstlight: stopped; the same command goes on$/m);
+    expect(JSON.parse(stdout)).toMatchObject({ rows: kept, created: kept, rejected: 0 });
+    // Whole lines in the order of the rows, and not finished.
+    const lines = readFileSync(`${file}.verdicts.jsonl`, 'utf8');
+    expect(lines.endsWith('\n')).toBe(true);
+    const [head, ...verdicts] = lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(head).toMatchObject({ manifest: file });
+    expect(verdicts.map(({ row }) => row)).toEqual(Array.from({ length: kept }, (_, n) => n + 1));
+    // Nothing was sent whose verdict it does not have.
+    expect(await expectToEnd(args, file, kept)).toMatchObject({ created: 1500, unchanged: 0 });
+  },
+);
+
+it('stopped by Ctrl-C twice ends at once, and goes on all the same', { timeout: 180_000 }, async () => {
+  const file = manifest('CLI-I', 1500);
+  const args = ['manifest', 'import', '--json', '--parallel', '2', ...local, file];
+  const { code, kept } = await stopHalfWay(args, file, 'SIGINT', 'SIGINT');
+  expect(code).toBe(130);
+  await expectToEnd(args, file, kept);
 });
 
 it('finds the API by its stack, signed with the ordinary credentials', async () => {

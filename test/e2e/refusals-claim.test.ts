@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { awsClients } from '../aws-clients.ts';
@@ -139,7 +139,7 @@ describe('a denied camera cannot tell', () => {
   const batch = `b-${randomUUID().slice(0, 8)}`;
   const claimToken = '0123456789abcdef0123456789abcdef';
   test.each([
-    ['another key is pinned', { publicKeySha256: 'a'.repeat(64) }, {}, 'key-mismatch'],
+    ['another key is pinned', { publicKeySha256: randomBytes(32).toString('hex') }, {}, 'key-mismatch'],
     ['its claim token is missing', { claimToken }, {}, 'token-missing'],
     ['its claim token is wrong', { claimToken }, { ClaimToken: 'fedcba9876543210fedcba9876543210' }, 'token-invalid'],
     ['it is announced and claimed by another key', {}, {}, 'already-claimed'],

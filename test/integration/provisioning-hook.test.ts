@@ -75,7 +75,7 @@ describe('one warm process', () => {
 
 test('of one serial number a hundred refusals a day are kept whole, of later ones the last, which ops can approve', async () => {
   const SerialNumber = newSerial();
-  await announce(outputs, { serialNumber: SerialNumber, publicKeySha256: 'ab'.repeat(32) });
+  await announce(outputs, { serialNumber: SerialNumber, publicKeySha256: randomBytes(32).toString('hex') });
   const certificate = await issueCertificate(outputs);
   const event = await hookEvent(outputs, certificate, { SerialNumber });
   for (let n = 0; n < 102; n++) expect((await ask(event)).allowProvisioning).toBe(false);
