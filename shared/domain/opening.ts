@@ -3,10 +3,10 @@ import type { Device } from './device.ts';
 /** A claim that was granted through a claim certificate: which device it opened, when, and which certificate that got. */
 export type Opening = { claimCertificateId: string; serialNumber: string; openedAt: string; certificateId: string };
 
-/** Its own claims only: the history of a place that was taken over tells of other hardware. */
+/** Its own claims only: the history of a place that was taken over tells of other hardware, and a renewal asks with the camera's own certificate. */
 const openingsOf = ({ serialNumber, history }: Device): Opening[] =>
-  history.flatMap(({ at: openedAt, claim, of }) => {
-    if (claim?.claimCertificateId === undefined || of !== undefined) return [];
+  history.flatMap(({ at: openedAt, what, claim, of }) => {
+    if (what !== 'claimed' || claim?.claimCertificateId === undefined || of !== undefined) return [];
     const { claimCertificateId, certificateId } = claim;
     return [{ claimCertificateId, serialNumber, openedAt, certificateId }];
   });

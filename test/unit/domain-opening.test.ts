@@ -3,6 +3,7 @@ import { type ClaimAttempt, decideClaim, withdrawClaim } from '../../shared/doma
 import { countedOf, stepsBetween } from '../../shared/domain/counts.ts';
 import type { Device } from '../../shared/domain/device.ts';
 import { openingsBetween } from '../../shared/domain/opening.ts';
+import { decideRenewal } from '../../shared/domain/renewal.ts';
 import { beginTakeover, takeOver } from '../../shared/domain/replacement.ts';
 
 const at = (minute: number) => new Date(Date.parse('2026-11-24T08:00:00Z') + minute * 60_000);
@@ -57,6 +58,23 @@ it('each claim is an opening of its claim certificate, the earlier ones of a dev
     { kind: 'opened', name: 'c1', by: 2 },
     { kind: 'opened', name: 'c2', by: 1 },
   ]);
+});
+
+it('a renewal opens nothing: it asks with the certificate of the camera itself', () => {
+  const once = claimed(device('CAM-1'), 'c1', 1);
+  const certificates = once.certificates.map((one) => ({ ...one, state: 'current' as const }));
+  const active: Device = { ...once, status: 'active', certificates };
+  const attempt = {
+    serialNumber: 'CAM-1',
+    certificateId: 'own-2',
+    publicKeySha256: 'b'.repeat(64),
+    claimCertificateId: 'own-1',
+    clientId: 'CAM-1',
+  };
+  const decision = decideRenewal(active, attempt, at(60 * 24));
+  if (!decision.allow) throw new Error(decision.reason);
+  expect(openingsBetween(active, decision.device)).toEqual({ opened: [], withdrawn: [] });
+  expect(countedOf(decision.device).opened).toEqual({ c1: 1 });
 });
 
 it('a yes that was taken back has opened nothing', () => {
