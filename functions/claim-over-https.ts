@@ -1,5 +1,5 @@
 // Trigger: POST /claims, which nobody signs; throttled by API Gateway, off unless the deployment switches it on.
-// Needs: dynamodb:BatchGetItem on devices and claims, UpdateItem on both, PutItem on claims; iot:CreateCertificateFromCsr,
+// Needs: dynamodb:BatchGetItem on devices, claims and pins, UpdateItem on the first two, PutItem on claims; iot:CreateCertificateFromCsr,
 // DescribeCertificate, UpdateCertificate, DeleteCertificate, CreateThing, DescribeThing, UpdateThing, AttachThingPrincipal,
 // AttachPolicy; kinesisvideo:CreateStream and ListTagsForStream on the deployment's streams.
 import { setTimeout as pause } from 'node:timers/promises';
@@ -17,7 +17,12 @@ import { claimOverHttps } from '../shared/flow/claim-over-https.ts';
 
 const table = env.text('DEVICES_TABLE');
 const registry = devicesIn(table);
-const doorstep = doorstepOf(table, env.text('CLAIMS_TABLE'), env.wholeNumber('CLAIM_HISTORY_DAYS'));
+const doorstep = doorstepOf(
+  table,
+  env.text('CLAIMS_TABLE'),
+  env.text('PINS_TABLE'),
+  env.wholeNumber('CLAIM_HISTORY_DAYS'),
+);
 const ports = {
   registry: { look: doorstep.look, save: registry.save },
   certificates: { ...requestedCertificates, ...issuedCertificates },

@@ -1,5 +1,5 @@
 // Trigger: the claim template's pre-provisioning hook, on every RegisterThing over MQTT; five seconds, no longer.
-// Needs: dynamodb:BatchGetItem on devices and claim certificates; dynamodb:UpdateItem on all three;
+// Needs: dynamodb:BatchGetItem on devices, claim certificates and pins; dynamodb:UpdateItem on devices, claim certificates and claims;
 // dynamodb:PutItem on claims; kinesisvideo:CreateStream and ListTagsForStream on the deployment's streams.
 
 import { claimCertificatesIn } from '../shared/aws/dynamodb/claim-certificates.ts';
@@ -14,7 +14,7 @@ const table = env.text('DEVICES_TABLE');
 const claimCertificateTable = env.text('CLAIM_CERTIFICATES_TABLE');
 
 const ports = {
-  registry: { ...devicesIn(table), ...claimReads(table, claimCertificateTable) },
+  registry: { ...devicesIn(table), ...claimReads(table, claimCertificateTable, env.text('PINS_TABLE')) },
   claimCertificates: claimCertificatesIn(claimCertificateTable),
   claims: claimsIn(env.text('CLAIMS_TABLE'), env.wholeNumber('CLAIM_HISTORY_DAYS')),
   streams: streamsOf(table, env.wholeNumber('RETENTION_HOURS')),

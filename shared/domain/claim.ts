@@ -62,6 +62,8 @@ export type ClaimAttempt = {
   token: 'none' | 'right' | 'wrong';
   claimCertificateId?: string;
   clientId?: string;
+  /** The other device that the manifest pins this very key to. */
+  pinnedTo?: string | undefined;
   /** Who vouches for it, at the line's door. */
   by?: string;
 };
@@ -153,7 +155,7 @@ const openedBy = ({ openings }: Device, id: string, at: string): Partial<Device>
 
 const granted = (device: Device, assurance: Assurance, attempt: ClaimAttempt, now: Date): Device => {
   const at = now.toISOString();
-  const { serialNumber: _, token: __, by, ...rest } = attempt;
+  const { serialNumber: _, token: __, pinnedTo: ___, by, ...rest } = attempt;
   const claim: GrantedClaim = { assurance, ...rest };
   // The same key tried again: its earlier certificates may be the one it holds. Another key: they are nobody's now.
   // What an active camera holds stays until the new one has shown life (make before break).
@@ -217,6 +219,8 @@ export const decideClaim = (
   if (device.publicKeySha256 !== undefined && device.publicKeySha256 !== attempt.publicKeySha256) {
     return refuse('key-mismatch', isClaimed);
   }
+  // What is pinned to one device opens no other, whatever else would admit it.
+  if (device.publicKeySha256 === undefined && attempt.pinnedTo !== undefined) return refuse('key-mismatch', isClaimed);
   // A batch bound to its claim certificate and its window are rules of the batch: the best proof does not lift them.
   if (claimCertificate?.batch !== undefined && claimCertificate.batch !== device.batch) {
     return refuse('wrong-claim-certificate', true);

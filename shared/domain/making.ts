@@ -10,6 +10,8 @@ export type HttpClaim = {
   publicKeySha256?: string;
   /** `unread`: there were too many wrong ones, so this one was not looked at. */
   token: 'none' | 'right' | 'wrong' | 'unread';
+  /** The other device that the manifest pins this very key to. */
+  pinnedTo?: string | undefined;
   by?: string;
 };
 

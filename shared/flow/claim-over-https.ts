@@ -2,16 +2,22 @@ import type { ClaimRefusal } from '../domain/claim.ts';
 import type { Deployment } from '../domain/connection.ts';
 import type { Device } from '../domain/device.ts';
 import { limits } from '../domain/limits.ts';
+import type { Pin } from '../domain/pin.ts';
 import type { RefusedClaim } from '../domain/refusal.ts';
 import { proveClaimToken } from '../keys.ts';
 import { proveSigningRequest } from '../signing-request.ts';
 import { type MakePorts, type MakeSettings, make, type NotMade } from './make.ts';
+import { pinnedElsewhere } from './pin.ts';
 import { connectionAnswer } from './provision.ts';
 
 export type HttpsClaimPorts = Omit<MakePorts, 'registry'> & {
   registry: {
-    /** The device, and how many wrong tokens came for its serial number in this hour; one call, whoever asks. */
-    look(serialNumber: string, at: string): Promise<{ device?: Device; wrongTokens: number }>;
+    /** The device, what is noted of the key, and how many wrong tokens came for the number in this hour; one call, whoever asks. */
+    look(
+      serialNumber: string,
+      publicKeySha256: string,
+      at: string,
+    ): Promise<{ device?: Device; pin?: Pin; wrongTokens: number }>;
     save(before: Device, after: Device): Promise<boolean>;
   };
   denials: {
@@ -42,18 +48,28 @@ export const claimOverHttps = async (
   const started = performance.now();
   const { serialNumber, claimToken } = request;
   const { pem, publicKeySha256 } = proveSigningRequest(request.certificateSigningRequest);
-  let wrongTokens = 0;
+  const look = (of: string) => ports.registry.look(of, publicKeySha256, ports.now().toISOString());
+  let seen: Awaited<ReturnType<typeof look>> = { wrongTokens: 0 };
   const read = async () => {
-    const seen = await ports.registry.look(serialNumber, ports.now().toISOString());
-    wrongTokens = seen.wrongTokens;
+    seen = await look(serialNumber);
     return seen.device;
   };
   const prove = (known: Device | undefined) => {
     const proof = proveClaimToken(claimToken, known?.claimTokenSha256);
-    return claimToken && wrongTokens >= limits.wrongTokensAnHour ? 'unread' : proof;
+    return claimToken && seen.wrongTokens >= limits.wrongTokensAnHour ? 'unread' : proof;
   };
-  const asked = { serialNumber, door: 'https' as const, certificateSigningRequest: pem, publicKeySha256, prove };
-  const answer = await make(asked, { ...ports, registry: { ...ports.registry, read } }, settings);
+  const answer = await make(
+    {
+      serialNumber,
+      door: 'https',
+      certificateSigningRequest: pem,
+      publicKeySha256,
+      prove,
+      pinnedElsewhere: () => pinnedElsewhere(seen.pin, serialNumber, async (other) => (await look(other)).device),
+    },
+    { ...ports, registry: { ...ports.registry, read } },
+    settings,
+  );
   if (answer.made) return { allow: true, connection: connectionAnswer(answer, settings.deployment) };
 
   const at = ports.now().toISOString();

@@ -8,15 +8,18 @@ import {
 } from '../domain/claim.ts';
 import { type Device, streamNameFor } from '../domain/device.ts';
 import { noteLateStream } from '../domain/life.ts';
+import type { Pin } from '../domain/pin.ts';
 import { certificateKeySha256, proveClaimToken } from '../keys.ts';
+import { pinnedElsewhere } from './pin.ts';
 import { type RefusedAnswer, type RefusePorts, refused } from './refuse.ts';
 
 export interface ClaimPorts extends RefusePorts {
   registry: RefusePorts['registry'] & {
     find(
       serialNumber: string,
-      claimCertificateId: string | undefined,
-    ): Promise<{ device?: Device; claimCertificate?: ClaimCertificate }>;
+      claimCertificateId?: string | undefined,
+      publicKeySha256?: string,
+    ): Promise<{ device?: Device; claimCertificate?: ClaimCertificate; pin?: Pin }>;
     /** False if the device is no longer the one that was read. */
     save(before: Device | undefined, after: Device): Promise<boolean>;
   };
@@ -57,12 +60,16 @@ export const claim = async (
 
   // A rival may write between our reading and our writing: then the fresh record decides.
   for (let attempt = 0; attempt < mostTries; attempt++) {
-    const { device: known, claimCertificate } = await ports.registry.find(
-      request.serialNumber,
-      request.claimCertificateId,
-    );
+    const {
+      device: known,
+      claimCertificate,
+      pin,
+    } = await ports.registry.find(request.serialNumber, request.claimCertificateId, publicKeySha256);
     const token = proveClaimToken(claimToken, known?.claimTokenSha256);
-    const attempted: ClaimAttempt = { ...asked, publicKeySha256, token };
+    const pinnedTo = await pinnedElsewhere(pin, request.serialNumber, async (other) => {
+      return (await ports.registry.find(other)).device;
+    });
+    const attempted: ClaimAttempt = { ...asked, publicKeySha256, token, pinnedTo };
     const decision = decideClaim(known, claimCertificate, attempted, ports.now(), settings);
     if (!decision.allow) return refuse(decision.reason, known !== undefined, decision.contested);
     if (!decision.repeated && !(await ports.registry.save(known, decision.device))) continue;

@@ -50,10 +50,12 @@ export interface MakePorts {
 
 export type MakeSettings = ClaimSettings & { thingTypes: Record<StreamMode, string>; devicePolicy: string };
 
-export type MakeRequest = Omit<HttpClaim, 'token'> & {
+export type MakeRequest = Omit<HttpClaim, 'token' | 'pinnedTo'> & {
   certificateSigningRequest?: string;
   /** What the token that was sent proves of this device. */
   prove(known: Device | undefined): HttpClaim['token'];
+  /** The other device that the key is pinned to. */
+  pinnedElsewhere(): Promise<string | undefined>;
 };
 
 export type Made = { made: true; device: Device; certificate: IssuedCertificate };
@@ -66,7 +68,7 @@ const mostTries = 4;
  * between, no certificate has power that no record knows, and the same call goes on where this one was.
  */
 export const make = async (request: MakeRequest, ports: MakePorts, settings: MakeSettings): Promise<Made | NotMade> => {
-  const { certificateSigningRequest, prove, ...asked } = request;
+  const { certificateSigningRequest, prove, pinnedElsewhere, ...asked } = request;
   let issued: IssuedCertificate | undefined;
   const refuse = async (reason: ClaimRefusal, contested: boolean, announced = true): Promise<NotMade> => {
     if (issued) await discard(issued, ports);
@@ -76,7 +78,7 @@ export const make = async (request: MakeRequest, ports: MakePorts, settings: Mak
   // A rival may write between our reading and our writing: then the fresh record decides.
   for (let attempt = 0; attempt < mostTries; attempt++) {
     const known = await ports.registry.read(request.serialNumber);
-    const claim: HttpClaim = { ...asked, token: prove(known) };
+    const claim: HttpClaim = { ...asked, token: prove(known), pinnedTo: await pinnedElsewhere() };
 
     // Our own record, of which the answer was lost: it stands, and so does its certificate.
     if (known && issued && known.making?.certificateId === issued.certificateId) {

@@ -12,6 +12,16 @@ export interface PinPorts {
   now(): Date;
 }
 
+/** The other device that this key is pinned to, if the note of it is true. */
+export const pinnedElsewhere = async (
+  pin: Pin | undefined,
+  serialNumber: string,
+  read: (serialNumber: string) => Promise<Device | undefined>,
+): Promise<string | undefined> => {
+  if (!pin || pin.serialNumber === serialNumber) return undefined;
+  return isPinnedTo(await read(pin.serialNumber), pin.publicKeySha256) ? pin.serialNumber : undefined;
+};
+
 /** The first finds whose it was, the second takes it from them; a third is somebody else doing the same. */
 const mostTries = 2;
 

@@ -1,11 +1,16 @@
 import type { ClaimRefusal } from '../domain/claim.ts';
 import { connectionOf, type Deployment } from '../domain/connection.ts';
 import { Failure, type FailureCode } from '../domain/failure.ts';
+import type { Pin } from '../domain/pin.ts';
 import type { RefusedClaim } from '../domain/refusal.ts';
 import { proveSigningRequest } from '../signing-request.ts';
 import { type Made, type MakePorts, type MakeSettings, make } from './make.ts';
+import { pinnedElsewhere } from './pin.ts';
 
-export type ProvisionPorts = MakePorts & { claims: { record(claim: RefusedClaim, announced: boolean): Promise<void> } };
+export type ProvisionPorts = MakePorts & {
+  claims: { record(claim: RefusedClaim, announced: boolean): Promise<void> };
+  pins: { find(publicKeySha256: string): Promise<Pin | undefined> };
+};
 
 /** The line vouches for a device that it has in its hands: no token is asked for, a pinned key counts all the same. */
 export const provision = async (
@@ -25,6 +30,10 @@ export const provision = async (
       door: 'line',
       by,
       prove: () => 'none',
+      async pinnedElsewhere() {
+        const pin = publicKeySha256 === undefined ? undefined : await ports.pins.find(publicKeySha256);
+        return pinnedElsewhere(pin, serialNumber, ports.registry.read);
+      },
       ...(proven && { certificateSigningRequest: proven.pem, publicKeySha256: proven.publicKeySha256 }),
     },
     ports,
@@ -65,7 +74,7 @@ const wordsOf: Partial<Record<ClaimRefusal, string>> = {
   'unknown-serial': 'no device of this serial number was announced',
   suspended: 'the device is suspended',
   retired: 'the device is retired',
-  'key-mismatch': 'the manifest pins another key: send a certificate signing request of that key',
+  'key-mismatch': 'the manifest pins another key to this device, or this key to another device',
   'already-claimed': 'the device has shown life: a new certificate needs the key it has, or an operator',
   'approval-needed': 'the device has shown life: a new certificate needs an operator',
   'stream-taken': 'the stream of this name is somebody else’s',

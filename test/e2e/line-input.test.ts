@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { newSerial } from '../camera-claim.ts';
+import { newSerial, openClaim, registerThing, takeCertificate } from '../camera-claim.ts';
 import { makeDeviceKey } from '../device-key.ts';
-import { readDevice } from '../device-records.ts';
+import { readClaims, readDevice } from '../device-records.ts';
 import { type FunctionProcess, startFunction } from '../function-process.ts';
 import { type ApiAnswer, createHttpApi } from '../http-api.ts';
 import { announceWithKey, cameraOf, claimOverHttps, sayConnected } from '../https-camera.ts';
@@ -296,7 +296,35 @@ describe('a certificate signing request', async () => {
     expect(await readDevice(outputs, serialNumber)).toMatchObject({ certificates: [] });
   });
 
-  test('of one key under two serial numbers makes two devices, and neither certificate is the other’s', async () => {
+  test('of a key that is pinned to another serial number opens no device that pins none, at any door', async () => {
+    const { serialNumber: owner, ...key } = await announceWithKey(outputs, { pinned: true });
+    const { certificateSigningRequest } = key;
+    const claimToken = randomBytes(16).toString('hex');
+    const [bare, tokened, free] = [newSerial(), newSerial(), newSerial()];
+    await announce({ serialNumber: bare }, { serialNumber: tokened, claimToken }, { serialNumber: free });
+    expect(codeOf(await factory.post(`/devices/${bare}/provision`, { certificateSigningRequest }))).toBe(
+      '409 key-mismatch',
+    );
+    const overHttps = { serialNumber: tokened, certificateSigningRequest, claimToken };
+    expect(codeOf(await claimOverHttps(outputs, overHttps))).toBe('403 denied');
+    const overMqtt = await openClaim(outputs);
+    const { ownershipToken } = await takeCertificate(overMqtt, key);
+    const parameters = { SerialNumber: free };
+    expect(await registerThing(overMqtt, outputs.claim.templateName, ownershipToken, parameters)).toMatchObject({
+      outcome: 'rejected',
+    });
+    await overMqtt.close();
+    for (const serialNumber of [bare, tokened, free]) {
+      expect(await readDevice(outputs, serialNumber)).toMatchObject({ status: 'registered', certificates: [] });
+      expect(await readClaims(outputs, serialNumber)).toMatchObject([{ outcome: 'refused', reason: 'key-mismatch' }]);
+    }
+    // A board that goes into another housing: the number it had is retired first.
+    expect((await operator.post(`/devices/${owner}/retire`, {})).status).toBe(200);
+    expect((await factory.post(`/devices/${bare}/provision`, { certificateSigningRequest })).status).toBe(201);
+    expect((await claimOverHttps(outputs, overHttps)).status).toBe(201);
+  });
+
+  test('of one key that nobody pinned, under two serial numbers, makes two devices, and neither certificate is the other’s', async () => {
     const one = await announceWithKey(outputs);
     const two = await announceWithKey(outputs);
     const { certificateSigningRequest } = one;

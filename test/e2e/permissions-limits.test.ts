@@ -91,6 +91,7 @@ const FUNCTIONS: Record<string, string[]> = {
   claimOverHttps: [
     'dynamodb:BatchGetItem claims',
     'dynamodb:BatchGetItem devices',
+    'dynamodb:BatchGetItem pins',
     'dynamodb:PutItem claims',
     'dynamodb:UpdateItem claims',
     'dynamodb:UpdateItem devices',
@@ -140,6 +141,7 @@ const FUNCTIONS: Record<string, string[]> = {
   openapi: [],
   provisionDevice: [
     'dynamodb:GetItem devices',
+    'dynamodb:GetItem pins',
     'dynamodb:PutItem claims',
     'dynamodb:UpdateItem claims',
     'dynamodb:UpdateItem devices',
@@ -149,6 +151,7 @@ const FUNCTIONS: Record<string, string[]> = {
   provisioningHook: [
     'dynamodb:BatchGetItem claim-certificates',
     'dynamodb:BatchGetItem devices',
+    'dynamodb:BatchGetItem pins',
     'dynamodb:PutItem claims',
     'dynamodb:UpdateItem claim-certificates',
     'dynamodb:UpdateItem claims',

@@ -28,6 +28,35 @@ const modes: StreamMode[] = ['thing-name', 'certificate-id', 'fixed'];
 const streamOf = (mode: StreamMode, certificateId: string) =>
   ({ 'thing-name': 'CAM-1', 'certificate-id': certificateId, fixed: 'lobby' })[mode];
 
+describe('a key that the manifest pins to another device', () => {
+  const publicKeySha256 = certificateKeySha256(mine.certificatePem);
+  const noted = (change: Partial<Device>, own: Partial<Device> = {}) => {
+    const world = worldWith(own);
+    world.pins.set(publicKeySha256, { publicKeySha256, serialNumber: 'CAM-2', at: '2026-11-24T07:00:00.000Z' });
+    world.devices.set('CAM-2', { ...world.device(), serialNumber: 'CAM-2', publicKeySha256, ...change });
+    return world;
+  };
+
+  it('opens no other device, whoever vouches for it', async () => {
+    const world = noted({});
+    await expect(provisionIn(world)).rejects.toMatchObject({ code: 'key-mismatch' });
+    expect(world.certificates.size).toBe(0);
+    expect(world.device()).toMatchObject({ version: 1, status: 'registered' });
+  });
+
+  it.each([
+    ['has another pin by now', { publicKeySha256: 'f'.repeat(64) }, {}],
+    ['is retired', { status: 'retired' as const }, {}],
+    ['is this one', {}, { publicKeySha256 }],
+  ])('does, where that device %s', async (_, change, own) => {
+    expect(await provisionIn(noted(change, own))).toMatchObject({ serialNumber: 'CAM-1' });
+  });
+
+  it('is not asked for where AWS makes the key', async () => {
+    expect(await withNewKey(noted({}))).toHaveProperty('privateKey');
+  });
+});
+
 describe('making a device over HTTP', () => {
   it('writes first, gives power last, and answers with all a camera needs', async () => {
     const world = worldWith();

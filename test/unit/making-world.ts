@@ -2,8 +2,10 @@ import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import type { Denial, Device } from '../../shared/domain/device.ts';
+import type { Pin } from '../../shared/domain/pin.ts';
 import type { DuePorts } from '../../shared/flow/finish-due.ts';
 import type { MakePorts } from '../../shared/flow/make.ts';
+import type { ProvisionPorts } from '../../shared/flow/provision.ts';
 
 x509.cryptoProvider.set(webcrypto as never);
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -59,6 +61,7 @@ export const makingWorld = (
   const streams = new Map<string, string>();
   const denials = new Map<string, Denial>();
   const denied = new Set<string>();
+  const pins = new Map<string, Pin>();
   const calls: string[] = [];
   const state = { crashAt: 0, when: 'after' as 'before' | 'after', now: Date.parse('2026-11-24T08:00:00Z'), issued: 0 };
   devices.set('CAM-1', {
@@ -97,7 +100,8 @@ export const makingWorld = (
     return 'given' as const;
   };
 
-  const ports: MakePorts & DuePorts = {
+  const ports: MakePorts & DuePorts & Pick<ProvisionPorts, 'pins'> = {
+    pins: { find: async (publicKeySha256) => pins.get(publicKeySha256) },
     registry: {
       read: (serialNumber) => step('read', () => devices.get(serialNumber)),
       save: (before, after) =>
@@ -232,5 +236,5 @@ export const makingWorld = (
       .filter(([, { isActive, policies }]) => isActive && policies.size > 0)
       .map(([id]) => id)
       .filter((id) => !device().certificates.some((one) => one.id === id));
-  return { ports, devices, certificates, things, streams, denials, denied, calls, state, device, unknownPower };
+  return { ports, pins, devices, certificates, things, streams, denials, denied, calls, state, device, unknownPower };
 };

@@ -2,6 +2,7 @@ import { BatchGetItemCommand, GetItemCommand, QueryCommand, UpdateItemCommand } 
 import type { ClaimCertificate } from '../../domain/claim.ts';
 import { type Device, newestCertificate } from '../../domain/device.ts';
 import { Failure } from '../../domain/failure.ts';
+import type { Pin } from '../../domain/pin.ts';
 import { dynamo, isConditionFailed } from './client.ts';
 import { fromItem, type Item, toAttribute } from './item.ts';
 
@@ -130,14 +131,15 @@ export const devicesIn = (table: string) => ({
 });
 
 /** What a claim needs, in one call. */
-export const claimReads = (deviceTable: string, claimCertificateTable: string) => ({
-  async find(serialNumber: string, claimCertificateId: string | undefined) {
+export const claimReads = (deviceTable: string, claimCertificateTable: string, pinTable: string) => ({
+  async find(serialNumber: string, claimCertificateId?: string | undefined, publicKeySha256?: string) {
     const keysOf = (name: string, value: string) => ({ Keys: [{ [name]: { S: value } }], ConsistentRead: true });
     const answer = await dynamo.send(
       new BatchGetItemCommand({
         RequestItems: {
           [deviceTable]: keysOf('serialNumber', serialNumber),
           ...(claimCertificateId && { [claimCertificateTable]: keysOf('certificateId', claimCertificateId) }),
+          ...(publicKeySha256 && { [pinTable]: keysOf('publicKeySha256', publicKeySha256) }),
         },
       }),
     );
@@ -145,9 +147,11 @@ export const claimReads = (deviceTable: string, claimCertificateTable: string) =
     if (Object.keys(answer.UnprocessedKeys ?? {}).length > 0) throw new Error('DynamoDB left keys unprocessed');
     const device = answer.Responses?.[deviceTable]?.[0];
     const certificate = answer.Responses?.[claimCertificateTable]?.[0];
+    const pin = answer.Responses?.[pinTable]?.[0];
     return {
       ...(device && { device: toDevice(device) }),
       ...(certificate && { claimCertificate: fromItem(certificate) as ClaimCertificate }),
+      ...(pin && { pin: fromItem(pin) as Pin }),
     };
   },
 });

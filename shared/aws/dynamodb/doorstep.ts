@@ -1,20 +1,22 @@
 import { BatchGetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { Failure } from '../../domain/failure.ts';
+import type { Pin } from '../../domain/pin.ts';
 import { claimKey, type RefusedClaim } from '../../domain/refusal.ts';
 import { dynamo } from './client.ts';
 import { toDevice } from './devices.ts';
-import { toItem } from './item.ts';
+import { fromItem, toItem } from './item.ts';
 import { httpsCounterKey, kept, lastKey, ofHour, unannounced, unknownKept } from './refusal-bounds.ts';
 
 /** What strangers may read and leave behind at the door that nobody signs for: two writes, whatever they did. */
-export const doorstepOf = (deviceTable: string, claimTable: string, historyDays: number) => ({
-  async look(serialNumber: string, at: string) {
+export const doorstepOf = (deviceTable: string, claimTable: string, pinTable: string, historyDays: number) => ({
+  async look(serialNumber: string, publicKeySha256: string, at: string) {
     const keysOf = (key: object) => ({ Keys: [toItem(key)], ConsistentRead: true });
     const answer = await dynamo.send(
       new BatchGetItemCommand({
         RequestItems: {
           [deviceTable]: keysOf({ serialNumber }),
           [claimTable]: keysOf({ serialNumber, claimKey: httpsCounterKey(at) }),
+          [pinTable]: keysOf({ publicKeySha256 }),
         },
       }),
     );
@@ -22,8 +24,9 @@ export const doorstepOf = (deviceTable: string, claimTable: string, historyDays:
     if (Object.keys(answer.UnprocessedKeys ?? {}).length > 0) throw new Failure('busy', 'AWS is throttling; try again');
     const device = answer.Responses?.[deviceTable]?.[0];
     const counter = answer.Responses?.[claimTable]?.[0];
+    const pin = answer.Responses?.[pinTable]?.[0];
     const wrongTokens = Number(counter?.[ofHour('wrongTokens', at)]?.N ?? 0);
-    return { ...(device && { device: toDevice(device) }), wrongTokens };
+    return { ...(device && { device: toDevice(device) }), ...(pin && { pin: fromItem(pin) as Pin }), wrongTokens };
   },
 
   async keep(

@@ -94,7 +94,7 @@ export const failures: Record<Problem['code'], { means: string; remedy: string }
     remedy: 'Send a request of the key that it has, or let an operator decide.',
   },
   'key-mismatch': {
-    means: 'The manifest pins another key.',
+    means: 'The manifest pins another key to this device, or this key to another one.',
     remedy: 'Send a request of the pinned key, or announce the right pin while nobody has claimed the device.',
   },
   'stream-taken': {

@@ -37,7 +37,7 @@ export const reasons: Record<Assurance | ClaimRefusal, Explanation> = {
   suspended: { means: 'The device is suspended.', remedy: 'Resume it, if it may come back.' },
   retired: { means: 'The device is retired.', remedy: 'Reopen it, for a new life in a new place.' },
   'key-mismatch': {
-    means: 'The manifest pins another key.',
+    means: 'The manifest pins another key to this device, or this key to another one.',
     remedy: `If the camera is the right one, announce its key: at once if nobody has claimed the device, else after retiring and reopening it. If not, ${secondCamera}.`,
   },
   'wrong-claim-certificate': {

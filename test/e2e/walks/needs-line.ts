@@ -38,6 +38,7 @@ function making(name: string, door: string): Needs {
 const doors: Needs = {
   ...making('provisionDevice', 'line'),
   'provisionDevice role: dynamodb:GetItem on table/devices': ['line: a device is made', FUNCTION_FAILED],
+  'provisionDevice role: dynamodb:GetItem on table/pins': ['line: a device is made', FUNCTION_FAILED],
   'provisionDevice role: iot:CreateKeysAndCertificate on *': [
     'line: a device is made with a key of AWS',
     FUNCTION_FAILED,
@@ -47,6 +48,7 @@ const doors: Needs = {
   ...making('claimOverHttps', 'https'),
   'claimOverHttps role: dynamodb:BatchGetItem on table/devices': ['https: a device is made', FUNCTION_FAILED],
   'claimOverHttps role: dynamodb:BatchGetItem on table/claims': ['https: a device is made', FUNCTION_FAILED],
+  'claimOverHttps role: dynamodb:BatchGetItem on table/pins': ['https: a device is made', FUNCTION_FAILED],
   'claimOverHttps role: dynamodb:UpdateItem on table/claims': [
     'https: a stranger is denied, for the operator to see',
     NOT_WRITTEN,

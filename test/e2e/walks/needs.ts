@@ -22,6 +22,7 @@ const deadLetter = (action: string) => new RegExp(`^dead letter: .*${denied(acti
 const functions: Needs = {
   'provisioningHook role: dynamodb:BatchGetItem on table/devices': ['claims a fixed identity', HOOK_SAYS_NO],
   'provisioningHook role: dynamodb:BatchGetItem on table/claim-certificates': ['claims a fixed identity', HOOK_SAYS_NO],
+  'provisioningHook role: dynamodb:BatchGetItem on table/pins': ['claims a fixed identity', HOOK_SAYS_NO],
   'provisioningHook role: dynamodb:UpdateItem on table/devices': ['claims a fixed identity', HOOK_SAYS_NO],
   'provisioningHook role: dynamodb:UpdateItem on table/claims': [
     'is refused, for the operator to see',
