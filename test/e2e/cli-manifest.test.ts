@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, expect, inject, it } from 'vitest';
 import { atRun, firstlight as run, startFirstlight } from '../firstlight.ts';
@@ -39,6 +40,16 @@ it('imports a manifest once; the same again writes nothing', { timeout: 120_000 
   expect(first.code).toBe(0);
   const again = await firstlight(['manifest', 'import', '--json', ...local, file]);
   expect(again.json()).toMatchObject({ rows: 250, created: 0, updated: 0, unchanged: 250, rejected: 0 });
+});
+
+it('imports what comes through a pipe', { timeout: 60_000 }, async () => {
+  const rows = readFileSync(manifest('CLI-PIPE', 150), 'utf8');
+  const args = [resolve('cli/firstlight.ts'), 'manifest', 'import', '--json', ...local, '-'];
+  const piped = spawn(process.execPath, args, { cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+  piped.stdin.end(rows);
+  const [printed, [code]] = await Promise.all([text(piped.stdout), once(piped, 'close')]);
+  expect(code).toBe(0);
+  expect(JSON.parse(printed)).toMatchObject({ file: '-', created: 150, verdicts: 'manifest.verdicts.jsonl' });
 });
 
 /** How many rows have their verdict; the first line of the file is none, and behind the last one the file ends. */

@@ -205,6 +205,21 @@ describe('manifest check', () => {
     return { ...JSON.parse(answer), code };
   }
 
+  it('counts the rows that have neither pin nor token, and says what they are', async () => {
+    const file = join(folder, 'proofs.csv');
+    const rows = ['serialNumber,publicKeySha256,claimToken', `A-1,${PIN},`, `A-2,,${'t'.repeat(24)}`, 'A-3,,', 'A-4,,'];
+    writeFileSync(file, `${rows.join('\n')}\n`);
+    const run = async (...flags: string[]) => {
+      const child = spawn(process.execPath, ['cli/firstlight.ts', 'manifest', 'check', file, ...flags]);
+      const [printed, code] = await Promise.all([text(child.stdout), new Promise((done) => child.once('close', done))]);
+      return { printed, code };
+    };
+    const human = await run();
+    expect(human).toMatchObject({ code: 0, printed: expect.stringMatching(/^rows +4$/m) });
+    expect(human.printed).toMatch(/^neither pin nor token +2 \(first come, first served\)$/m);
+    expect(JSON.parse((await run('--json')).printed)).toMatchObject({ rows: 4, good: 4, bad: 0, unproven: 2 });
+  });
+
   it('finds the one bad row of a million, in the memory that a thousand need', { timeout: 180_000 }, async () => {
     const [thousand, million] = [await checks(1000), await checks(1_000_000)];
     const { rows, bad, seconds, rowsPerSecond, peakMemoryMb } = million;
