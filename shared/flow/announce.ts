@@ -109,8 +109,12 @@ export const announce = async (
   return results;
 };
 
-const isOneWrite = (fresh: Device, attempted: Device): boolean =>
-  fresh.version === attempted.version && isDeepStrictEqual(fresh.history.at(-1), attempted.history.at(-1));
+/** All of it: two may announce different rows in one millisecond. Signs of a clone are written beside the record, by anybody. */
+const isOneWrite = (fresh: Device, attempted: Device): boolean => {
+  const { contested, contestedReason, contestedCount, ...written } = fresh;
+  const { contested: _, contestedReason: __, contestedCount: ___, ...wanted } = attempted;
+  return isDeepStrictEqual(written, wanted);
+};
 
 const hashed = ({ claimToken, ...row }: Announcement): AnnouncedDevice => ({
   ...row,

@@ -60,8 +60,8 @@ describe('POST /claims', () => {
       spent.privateKeyPem,
     );
     expect((await sayConnected(outputs, camera)).status).toBe(204);
-    const [thingTaken, streamTaken] = [await announced({ publicKeySha256 }), await announced({ claimToken })];
-    await admin().iot.send(new CreateThingCommand({ thingName: thingTaken }));
+    const [thingTaken, streamTaken] = [await newDevice({ pinned: true }), await announced({ claimToken })];
+    await admin().iot.send(new CreateThingCommand({ thingName: thingTaken.serialNumber }));
     await admin().kinesisVideo.send(new CreateStreamCommand({ StreamName: streamTaken }));
     // Approved for the stranger's very key: over MQTT it would do.
     const approved = await newDevice({});
@@ -74,7 +74,7 @@ describe('POST /claims', () => {
     const overMqtt = await claimCamera(outputs, { serialNumber: newSerial() });
     serials.push(overMqtt.serialNumber);
 
-    const denials: [serialNumber: string, claimToken: string | undefined, reason: string][] = [
+    const denials: [serialNumber: string, claimToken: string | undefined, reason: string, csr?: string][] = [
       [newSerial(), undefined, 'unknown-serial'],
       [newSerial(), claimToken, 'unknown-serial'],
       [await announced(), undefined, 'claim-certificate-unknown'],
@@ -89,12 +89,12 @@ describe('POST /claims', () => {
       [await announced({ claimToken }), `${claimToken} `, 'token-invalid'],
       [await announced({ claimToken }), claimToken.toUpperCase(), 'token-invalid'],
       [spent.serialNumber, claimToken, 'token-spent'],
-      [thingTaken, undefined, 'thing-taken'],
+      [thingTaken.serialNumber, undefined, 'thing-taken', thingTaken.certificateSigningRequest],
       [streamTaken, claimToken, 'stream-taken'],
     ];
     const seen = new Set<string>();
-    for (const [serialNumber, token, reason] of denials) {
-      const answer = await claim(serialNumber, csr, token);
+    for (const [serialNumber, token, reason, own = csr] of denials) {
+      const answer = await claim(serialNumber, own, token);
       seen.add(seenOf(answer));
       expect([serialNumber, ...(await reasonsOf(serialNumber))]).toContain(reason);
     }

@@ -215,6 +215,16 @@ describe('announce', () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(['created']);
   });
 
+  it('of two rows that differ, in one millisecond and by one caller, each knows which of them was written', async () => {
+    const registry = registryOf();
+    const rowOf = (model: string) => [row({ serialNumber: 'CAM-2', model })];
+    const both = await Promise.all(
+      ['A1', 'B2'].map((model) => announce(rowOf(model), 'factory', { registry, pins, now }, {})),
+    );
+    expect(both.flat().map(({ outcome }) => outcome)).toEqual(['created', 'updated']);
+    expect(registry.devices.get('CAM-2')).toMatchObject({ model: 'B2', version: 2 });
+  });
+
   it('on a dry run says what would happen and writes nothing', async () => {
     const registry = registryOf();
     const rows = [row({ serialNumber: 'CAM-2' }), row({ serialNumber: 'CAM-2' })];
