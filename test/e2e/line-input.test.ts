@@ -30,7 +30,7 @@ const ROUTES = [
   ['/claim-certificates', operator, MILLION],
   [`/claim-certificates/${'ab'.repeat(32)}/disable`, operator, MILLION],
   ['/provisioning-claims', factory, MILLION],
-  ...['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim'].map(
+  ...['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim', 'reprovisioning'].map(
     (act) => [`/devices/${newSerial()}/${act}`, operator, MILLION] as const,
   ),
 ] as const;

@@ -119,7 +119,11 @@ test('bodies, cursors and limits', async () => {
 
 test('devices and claim certificates that are not there', async () => {
   for (const { operationId, method, refusals } of description.operations) {
-    const content = { replaceDevice: { by: newSerial() }, approveClaim: { publicKeySha256: 'a'.repeat(64) } };
+    const content = {
+      replaceDevice: { by: newSerial() },
+      approveClaim: { publicKeySha256: 'a'.repeat(64) },
+      setReprovisioning: { policy: 'refuse' },
+    };
     const sent = method === 'POST' ? body(content[operationId as keyof typeof content] ?? {}) : {};
     for (const code of ['device-not-found', 'claim-certificate-not-found']) {
       if (refusals.some((one) => one.code === code)) await provoke(operationId, code, sent);
@@ -136,6 +140,7 @@ test('versions that are no longer there', async () => {
     reopenDevice: {},
     replaceDevice: { by: newSerial() },
     approveClaim: { publicKeySha256: 'a'.repeat(64) },
+    setReprovisioning: { policy: 'refuse' },
   })) {
     await provoke(act, 'version-conflict', { at, body: { ...more, version: 1 } });
   }
@@ -207,6 +212,7 @@ test('what does not fit the life of a device', async () => {
 
   await provoke('suspendDevice', 'device-retired', { at: retired });
   await provoke('resumeDevice', 'device-retired', { at: retired });
+  await provoke('setReprovisioning', 'device-retired', { at: retired, ...body({ policy: 'refuse' }) });
   await provoke('resumeDevice', 'device-not-suspended', { at: registered });
   await provoke('retireDevice', 'takeover-unfinished', { at: next, ...body({ streams: 'delete' }) });
   await provoke('reopenDevice', 'device-not-retired', { at: claimed });
@@ -247,6 +253,7 @@ test('AWS that is too busy for everybody, or fails', async () => {
     connected: { serialNumber: camera.serialNumber },
     replaceDevice: { by: newSerial() },
     approveClaim: { publicKeySha256: 'a'.repeat(64) },
+    setReprovisioning: { policy: 'refuse' },
   };
   const asking = description.operations.filter(({ operationId }) => operationId !== 'openapi');
   for (const [kind, code] of [
