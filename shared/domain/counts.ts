@@ -1,10 +1,10 @@
 import type { Device } from './device.ts';
 
-/** What every device has one of, or none. */
-const namings = ['status', 'batch', 'model'] as const;
+/** What every device has one of, or none; `reconcile` counts these anew. */
+export const countKinds = ['status', 'batch', 'model'] as const;
 
 /** `opened`: claims that were granted through a claim certificate, of which a device may have any number. */
-export type CountKind = (typeof namings)[number] | 'opened';
+export type CountKind = (typeof countKinds)[number] | 'opened';
 
 /** What a device is counted under. */
 export type Counted = Partial<Pick<Device, 'status' | 'batch' | 'model'>> & { opened?: Record<string, number> };
@@ -24,7 +24,7 @@ export const countedOf = ({ status, batch, model, openings }: Device): Counted =
 
 /** From how a device was counted to how it is to be. Nothing for what stays. */
 export const stepsBetween = (before: Counted = {}, after: Counted = {}): Step[] => [
-  ...namings.flatMap((kind): Step[] => {
+  ...countKinds.flatMap((kind): Step[] => {
     const [old, next] = [before[kind], after[kind]];
     if (old === next) return [];
     return [

@@ -267,7 +267,7 @@ export const shown = ({
   contested,
   contestedReason,
   contestedCount,
-  recountedAt: _,
+  recountedAt: __,
   ...device
 }: Device) => ({
   ...device,

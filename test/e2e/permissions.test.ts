@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Sha256 } from '@aws-crypto/sha256-js';
+import { DetachUserPolicyCommand, ListAttachedUserPoliciesCommand } from '@aws-sdk/client-iam';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, expect, test } from 'vitest';
+import { awsClients } from '../aws-clients.ts';
 import { startLocalRun } from '../local-run.ts';
 import { withEachConditionUnfulfilled, withoutEachRight } from '../policy-cuts.ts';
 import { liftReconcilesPace } from '../reconcile-function.ts';
@@ -38,12 +40,13 @@ afterAll(() => run.stop());
 await switchOffSchedules(run.outputs);
 await liftReconcilesPace(run.outputs);
 await copyManagedPolicies(run.outputs, PROVISIONING);
+await detachTheDoctor();
 const stack = await readStack(run.outputs);
 const walks = await prepareWalks(run.outputs, stack.prefix);
 
 const plain = (piece: string) => plainName(piece, stack);
 
-/** What the doctor may read is many rights of few links: doctor-rights.test.ts takes them away. */
+/** What the doctor may read is many rights of few links: doctor-rights.test.ts takes them away. Here nobody has them. */
 const isOfTheDoctor = (name: string) => name === 'doctor';
 
 /** serverless-iam-roles-per-function needs it as a pattern for the others; that no function has it is checked below. */
@@ -121,6 +124,15 @@ test.each(cuts)('needed: $right', async ({ right, paper, document }) => {
   }
   await walk(PATIENCE_MS);
 });
+
+async function detachTheDoctor(): Promise<void> {
+  const { iam } = awsClients(run.outputs, run.outputs.personas.admin);
+  for (const UserName of ['operator', 'auditor']) {
+    const { AttachedPolicies = [] } = await iam.send(new ListAttachedUserPoliciesCommand({ UserName }));
+    const doctor = AttachedPolicies.find(({ PolicyName }) => PolicyName?.endsWith('-doctor'));
+    await iam.send(new DetachUserPolicyCommand({ UserName, PolicyArn: doctor?.PolicyArn }));
+  }
+}
 
 /** What a function writes from now on, if it is a function's role that is cut. */
 function logOf(paperName: string): (() => string) | undefined {
