@@ -148,7 +148,7 @@ async function disable(id: string, { openedSince, json, ...flags }: DisableFlags
   if (json) return printJson(answer);
   const { certificateId, disabledAt, disabledBy, devices } = answer;
   console.log(
-    `${certificateId} is disabled since ${disabledAt} (by ${disabledBy}); it has opened ${count(devices.length)} claims.`,
+    `${certificateId} is disabled since ${disabledAt} (by ${disabledBy}); it has opened ${claims(devices.length)}.`,
   );
   if (devices.length > 0)
     console.log(
@@ -158,6 +158,8 @@ async function disable(id: string, { openedSince, json, ...flags }: DisableFlags
       ),
     );
 }
+
+const claims = (number: number): string => (number === 1 ? 'one claim' : `${count(number)} claims`);
 
 const paged = (path: string, cursor: string | undefined): Parameters<Api['get']>[0] =>
   cursor === undefined ? path : `${path}?${new URLSearchParams({ cursor })}`;
