@@ -215,10 +215,14 @@ const ACTS = ['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim
 
 /** Of what `firstlight doctor` reads; doctor-rights.test.ts says it all. */
 const LOOKS = [
+  'cloudformation:ListStackResources',
+  'iam:GetRolePolicy of a camera',
   'iot:DescribeCertificate',
   'iot:DescribeEndpoint',
   'iot:DescribeRoleAlias',
   'iot:DescribeThing',
+  'iot:ListAttachedPolicies',
+  'iot:ListThingPrincipals',
   'kinesisvideo:DescribeStream',
   'kinesisvideo:ListTagsForStream',
 ];
