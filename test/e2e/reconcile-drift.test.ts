@@ -1,5 +1,10 @@
 import { ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteCertificateCommand, UpdateCertificateCommand, UpdateThingCommand } from '@aws-sdk/client-iot';
+import {
+  CreateThingCommand,
+  DeleteCertificateCommand,
+  UpdateCertificateCommand,
+  UpdateThingCommand,
+} from '@aws-sdk/client-iot';
 import { DeleteStreamCommand, DescribeStreamCommand, ListTagsForStreamCommand } from '@aws-sdk/client-kinesis-video';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Camera } from '../camera-claim.ts';
@@ -322,4 +327,16 @@ test('new hardware that has not come to life for two weeks is told of, and the o
   await world.tamper(next, 'SET takeover.since = :then', { ':then': { S: '2026-01-01T00:00:00.000Z' } });
   await mends([{ what: 'replacement-waits', of: next, outcome: 'left' }]);
   expect(await world.device(serialNumber)).toMatchObject({ status: 'active' });
+});
+
+test('more things of one type than the registry reads at once', async () => {
+  const { iot } = world.aws();
+  const names = Array.from({ length: 110 }, (_, n) => `STRAY-${n}`);
+  for (const thingName of names) {
+    const attributePayload = { attributes: { serialNumber: thingName } };
+    await iot.send(new CreateThingCommand({ thingName, thingTypeName: 'firstlight-local-fixed', attributePayload }));
+  }
+  const found = await audit({ only: 'things' });
+  const strays = found.filter(({ what, outcome }) => what === 'thing-without-record' && outcome === 'mended');
+  expect(strays.map(({ of }) => of).toSorted()).toEqual(names.toSorted());
 });

@@ -6,6 +6,10 @@ import type { Pin } from '../../domain/pin.ts';
 import { dynamo, isConditionFailed } from './client.ts';
 import { fromItem, type Item, toAttribute } from './item.ts';
 
+/** BatchGetItem takes no more. */
+const mostAtOnce = 100;
+const mostTries = 5;
+
 /** Ten partitions for what would else be one: 0 to 9 by FNV-1a of the serial number. */
 const shardOf = (serialNumber: string): string => {
   let hash = 0x811c9dc5;
@@ -56,14 +60,16 @@ export const devicesIn = (table: string) => ({
   async readMany(serialNumbers: string[]): Promise<Map<string, Device>> {
     const found = new Map<string, Device>();
     let keys: Item[] = serialNumbers.map((serialNumber) => ({ serialNumber: { S: serialNumber } }));
-    // What does not fit into one answer of 16 MB, or is throttled, comes back unprocessed.
-    for (let attempt = 0; keys.length > 0; attempt++) {
-      if (attempt === 5) throw new Failure('busy', 'AWS is throttling; try again');
+    for (let inVain = 0; keys.length > 0; ) {
+      const Keys = keys.slice(0, mostAtOnce);
       const answer = await dynamo.send(
-        new BatchGetItemCommand({ RequestItems: { [table]: { Keys: keys, ConsistentRead: true } } }),
+        new BatchGetItemCommand({ RequestItems: { [table]: { Keys, ConsistentRead: true } } }),
       );
       for (const item of answer.Responses?.[table] ?? []) found.set(item.serialNumber?.S ?? '', toDevice(item));
-      keys = answer.UnprocessedKeys?.[table]?.Keys ?? [];
+      // What does not fit into one answer of 16 MB, or is throttled, comes back unprocessed.
+      const unprocessed = answer.UnprocessedKeys?.[table]?.Keys ?? [];
+      if (unprocessed.length > 0 && ++inVain === mostTries) throw new Failure('busy', 'AWS is throttling; try again');
+      keys = [...unprocessed, ...keys.slice(mostAtOnce)];
     }
     return found;
   },
