@@ -81,12 +81,12 @@ export async function startDriftWorld() {
     },
 
     /** A certificate that no record knows. */
-    async certificate({ thingName, policy = true }: { thingName?: string; policy?: boolean } = {}): Promise<string> {
+    async certificate({ thingName }: { thingName?: string } = {}): Promise<string> {
       const { certificateId = '', certificateArn } = await aws.iot.send(
         new CreateKeysAndCertificateCommand({ setAsActive: true }),
       );
       if (thingName) await aws.iot.send(new AttachThingPrincipalCommand({ thingName, principal: certificateArn }));
-      if (policy) await aws.iot.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
+      await aws.iot.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
       return certificateId;
     },
 
@@ -98,6 +98,9 @@ export async function startDriftWorld() {
           attributePayload: { attributes: { serialNumber, batch: '-' } },
         }),
       ),
+
+    givePolicy: (certificateId: string) =>
+      aws.iot.send(new AttachPolicyCommand({ policyName, target: arnOf(certificateId) })),
 
     detachPolicy: ({ certificateId }: Camera) =>
       aws.iot.send(new DetachPolicyCommand({ policyName, target: arnOf(certificateId) })),
@@ -142,6 +145,8 @@ export async function startDriftWorld() {
           TableName: `${PREFIX}devices`,
           Key: { serialNumber: { S: serialNumber } },
           UpdateExpression,
+          // DynamoDB has reserved this word.
+          ...(UpdateExpression.includes('#shard') && { ExpressionAttributeNames: { '#shard': 'shard' } }),
           ...(values && { ExpressionAttributeValues: values as never }),
         }),
       );

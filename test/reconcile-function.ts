@@ -43,7 +43,8 @@ export async function orderReconcile(outputs: Outputs, order: object, clockOffse
 
 /** A whole audit: run after run until there is nothing left, with all that they found. */
 export async function auditFleet(outputs: Outputs, order: object = {}, clockOffsetMs = 0): Promise<ReconcileReport[]> {
-  const reports = [await orderReconcile(outputs, { ...order, audit: true }, clockOffsetMs)];
+  const whole = 'only' in order ? order : { ...order, audit: true };
+  const reports = [await orderReconcile(outputs, whole, clockOffsetMs)];
   for (let { next } = reports[0] as ReconcileReport; next !== undefined; ) {
     const report = await orderReconcile(outputs, { ...order, cursor: next }, clockOffsetMs);
     if (report.next === next) throw new Error(`the audit does not get on: ${JSON.stringify(report.failed)}`);
