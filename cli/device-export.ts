@@ -6,6 +6,7 @@ import { stringify } from 'csv-stringify';
 import { type ApiFlags, connect, withApi } from './connect.ts';
 import { type DeviceFilter, type DeviceRow, devicePages, filterOf, withFilters } from './device-query.ts';
 import { CommandFailed, exitCodes, orOneLine } from './failure.ts';
+import { stopOnSignal } from './interruption.ts';
 import { createPace } from './pace.ts';
 import { createProgress } from './progress.ts';
 import { count } from './table.ts';
@@ -54,6 +55,7 @@ const PATIENCE_MS = 300_000;
 
 async function exportDevices({ format, out, ...flags }: ExportFlags): Promise<void> {
   const { api } = await connect(flags, 'operator');
+  // The rows end with a whole one.
   const stop = stopOnSignal();
   const { signal } = stop;
   const progress = createProgress();
@@ -90,14 +92,3 @@ const writer = (format: ExportFlags['format']) =>
     : async function* (devices: AsyncIterable<DeviceRow>) {
         for await (const device of devices) yield `${JSON.stringify(device)}\n`;
       };
-
-/** The first Ctrl-C ends it with a whole line; the second ends it at once. */
-function stopOnSignal(): { signal: AbortSignal; forget(): void } {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-    controller.abort();
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
-  return { signal: controller.signal, forget: () => process.off('SIGINT', stop).off('SIGTERM', stop) };
-}

@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<CommandFile>> = {
   device: () => import('./device.ts'),
   stats: () => import('./stats.ts'),
   'claim-certificate': () => import('./claim-certificate.ts'),
+  reconcile: () => import('./reconcile.ts'),
   doctor: () => import('./doctor.ts'),
   'provisioning-claim': () => import('./provisioning-claim.ts'),
 };

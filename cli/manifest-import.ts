@@ -1,11 +1,12 @@
 import type { Api } from './api.ts';
 import { type ApiFlags, connect, inWords } from './connect.ts';
 import { CommandFailed, exitCodes } from './failure.ts';
+import { stopOnSignal } from './interruption.ts';
 import { peakMemoryMb } from './manifest-check.ts';
 import { type Format, openManifest } from './manifest-file.ts';
 import { type CheckedRow, createRowCheck, digestOf, type RowProblem } from './manifest-row.ts';
 import { createPace, type Pace } from './pace.ts';
-import { createProgress, type Progress } from './progress.ts';
+import { createProgress } from './progress.ts';
 import { count, facts, printJson } from './table.ts';
 import { type Outcome, openVerdicts, type Verdict, type VerdictFile } from './verdict-file.ts';
 
@@ -41,7 +42,9 @@ export async function importManifest(file: string, flags: ImportFlags): Promise<
     flags.restart ?? false,
   );
   const progress = createProgress();
-  const stop = stopOnSignal(progress);
+  const stop = stopOnSignal(() =>
+    progress.note('stopping after the pages that are under way; Ctrl-C again stops at once'),
+  );
   let told = Number.NEGATIVE_INFINITY;
   const pace = createPace({
     parallel: flags.parallel,
@@ -188,18 +191,6 @@ async function sideBySide<Item, Result>(
     if (underWay.length >= width) done(await (underWay.shift() as Promise<Result>));
   }
   for (const result of underWay) done(await result);
-}
-
-/** The first Ctrl-C lets what is under way come home; the second ends at once. */
-function stopOnSignal(progress: Progress): { signal: AbortSignal; forget(): void } {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
-    progress.note('stopping after the pages that are under way; Ctrl-C again stops at once');
-    controller.abort();
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
-  return { signal: controller.signal, forget: () => process.off('SIGINT', stop).off('SIGTERM', stop) };
 }
 
 function tally(counts: Counts, verdicts: Verdict[]): void {

@@ -41,8 +41,8 @@ export const readReconcileOrder = (event: unknown) => {
   return { ...order, audit: { ...begins, isThorough: thorough } };
 };
 
-/** The report, and the cursor of what is left. */
-export const reconcileAnswer = ({ report, audit }: { report: Report; audit?: Audit }): Report & { next?: string } => ({
+/** The report; and of what is left the cursor, and the part that comes next. */
+export const reconcileAnswer = ({ report, audit }: { report: Report; audit?: Audit }) => ({
   ...report,
-  ...(audit && { next: writeCursor(listOf(report.dryRun), writeAudit(audit)) }),
+  ...(audit && { next: writeCursor(listOf(report.dryRun), writeAudit(audit)), phase: audit.phase }),
 });

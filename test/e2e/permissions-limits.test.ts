@@ -238,6 +238,7 @@ const PERSONAS = {
     ...ACTS,
     'POST /claim-certificates',
     'POST /claim-certificates/{certificateId}/disable',
+    'lambda:InvokeFunction reconcile',
   ],
   auditor: [STACK, ...LOOKS, ...READS],
 };
@@ -263,7 +264,7 @@ test.each(Object.entries(FUNCTIONS))('the role of %s may do no more than it need
 });
 
 test.each(Object.entries(PERSONAS))(
-  '%s may call its routes, ask where they are, and of AWS what the doctor reads at most',
+  '%s may call its routes, ask where they are, run what is its to run, and of AWS what the doctor reads at most',
   async (persona, allowed) => {
     const keys = outputs.personas[persona as keyof typeof PERSONAS];
     expect(await allowedCalls(outputs, keys, targetOf('thing-name'))).toEqual([...allowed].sort());

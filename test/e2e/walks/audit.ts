@@ -8,6 +8,7 @@ import {
   DetachPolicyCommand,
   UpdateCertificateCommand,
 } from '@aws-sdk/client-iot';
+import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { awsClients } from '../../aws-clients.ts';
 import { newSerial } from '../../camera-claim.ts';
 import type { Outputs } from '../../local-run.ts';
@@ -63,6 +64,12 @@ export function auditWalks(outputs: Outputs, prefix: string): Record<string, Wal
       const Item = { kind: { S: 'batch' }, name: { S: newSerial() }, count: { N: '7' } };
       await dynamoDb.send(new PutItemCommand({ TableName, Item }));
       await look({ only: 'records' });
+    },
+
+    async 'operator runs reconcile'() {
+      const lambda = awsClients(outputs, outputs.personas.operator).lambda;
+      const Payload = JSON.stringify({ only: 'inactive', dryRun: true });
+      await lambda.send(new InvokeCommand({ FunctionName: `${prefix}reconcile`, Payload }));
     },
 
     async 'audit: the schedule begins one'() {

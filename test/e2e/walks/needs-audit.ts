@@ -26,6 +26,7 @@ export const auditNeeds: Needs = {
       rights.map((right): [string, Needs[string]] => [`reconcile role: ${right}`, [`audit: ${walk}`, NOT_SEEN]]),
     ),
   ),
+  'operator: lambda:InvokeFunction on function:reconcile': ['operator runs reconcile', denied('lambda:InvokeFunction')],
   ...Object.fromEntries(
     ['dynamodb:GetItem', 'dynamodb:PutItem'].map((action): [string, Needs[string]] => [
       `reconcile role: ${action} on table/counters`,

@@ -214,6 +214,8 @@ function otherCalls(outputs: Outputs, keys: Keys, { prefix, cameraRole }: Target
     'sqs:SendMessage event-failures': sends('event-failures'),
     'sqs:ReceiveMessage': () => queues.send(new sqs.ReceiveMessageCommand({ QueueUrl: queueUrl('presence-failures') })),
     'lambda:InvokeFunction': () => clients.lambda.send(new lambda.InvokeCommand({ FunctionName })),
+    'lambda:InvokeFunction reconcile': () =>
+      clients.lambda.send(new lambda.InvokeCommand({ FunctionName: `${prefix}reconcile`, InvocationType: 'DryRun' })),
     'lambda:UpdateFunctionConfiguration': () =>
       clients.lambda.send(new lambda.UpdateFunctionConfigurationCommand({ FunctionName })),
     'iam:CreateUser': () => clients.iam.send(new iam.CreateUserCommand({ UserName: 'probe' })),
