@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { DetachPolicyCommand } from '@aws-sdk/client-iot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { awsClients } from '../aws-clients.ts';
 import {
   announce,
   type Camera,
@@ -80,11 +82,17 @@ beforeAll(async () => {
   await living({ serialNumber: 'CAM-0001', channels: ['sub'] });
   await claimCamera(run.outputs, registered('CAM-0002'));
   expect(await asks('CAM-0003')).toBe('rejected');
-  await living({ serialNumber: 'CAM-0004' });
+  const { certificateId } = await living({ serialNumber: 'CAM-0004' });
   expect(await asks('CAM-0004')).toBe('rejected');
   await living({ serialNumber: 'CAM-0005' });
   await living({ serialNumber: 'CAM-0007' });
   expect(await asks('CAM-0008', await newClaimCertificate(run.outputs, BATCH))).toBe('accepted');
+
+  // Somebody's script has gone too far.
+  const { region, accountId, personas } = run.outputs;
+  const target = `arn:aws:iot:${region}:${accountId}:cert/${certificateId}`;
+  const { iot } = awsClients(run.outputs, personas.admin);
+  await iot.send(new DetachPolicyCommand({ policyName: 'firstlight-local-device', target }));
 
   shell = await openShell(run.outputs);
   await shell.runs('mkdir .firstlight');
