@@ -1,4 +1,4 @@
-import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, GetItemCommand, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetRolePolicyCommand, ListRolesCommand, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import {
   AttachPolicyCommand,
@@ -23,6 +23,7 @@ import { startLocalRun } from './local-run.ts';
 import { connectDevice } from './mqtt-device.ts';
 import { liftReconcilesPace } from './reconcile-function.ts';
 import { switchOffSchedules } from './schedules.ts';
+import { until } from './until.ts';
 
 const PREFIX = 'firstlight-local-';
 
@@ -68,6 +69,11 @@ export async function startDriftWorld() {
       const serialNumber = newSerial();
       const { status, body } = await operator.post('/devices', { devices: [{ serialNumber }] }, when());
       if (status !== 200) throw new Error(`not announced: ${status} ${JSON.stringify(body)}`);
+      const Key = { kind: { S: `device#${serialNumber}` }, name: { S: '-' } };
+      await until(`${serialNumber} to be counted`, async () => {
+        const counted = new GetItemCommand({ TableName: `${PREFIX}counters`, Key });
+        return (await aws.dynamoDb.send(counted)).Item;
+      });
       return serialNumber;
     },
 
