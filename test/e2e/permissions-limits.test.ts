@@ -217,8 +217,6 @@ const ACTS = ['suspend', 'resume', 'retire', 'reopen', 'replace', 'approve-claim
 const LOOKS = [
   'cloudformation:ListStackResources',
   'iam:GetRolePolicy of a camera',
-  'iot:ListAttachedPolicies',
-  'iot:ListThingPrincipals',
   'iot:DescribeCertificate',
   'iot:DescribeEndpoint',
   'iot:DescribeRoleAlias',
