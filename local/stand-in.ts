@@ -158,7 +158,12 @@ export async function startStandIn({ template, assets, stackName, ports, opened,
   });
 
   // A camera's PutMedia lasts up to 45 minutes; Node would cut a request after five.
-  const doors = { aws: createServer({ requestTimeout: 0 }, door), api: createServer(httpApi.listener) };
+  // Node's own five seconds end a connection that a client with a pool is just about to use again.
+  const keepAliveTimeout = 65_000;
+  const doors = {
+    aws: createServer({ requestTimeout: 0, keepAliveTimeout }, door),
+    api: createServer({ keepAliveTimeout }, httpApi.listener),
+  };
   const mqtt = { host: TLS_HOST, port: await listen(broker.server, 'mqtt', ports.mqtt) };
   const credentials = { host: TLS_HOST, port: await listen(credentialProvider, 'credentials', ports.credentials) };
   address.mqtt = `${mqtt.host}:${mqtt.port}`;
