@@ -217,7 +217,7 @@ with \`keepUntilConnected\`, once the new one has shown life. ${again}`,
     operationId: 'approveClaim',
     tag: 'lifecycle',
     description:
-      'Bound to one key, for one claim within 24 hours. It lifts neither a pin nor the policy `refuse`. The camera claims again by itself.',
+      'Bound to one key, for one claim within 24 hours. It lifts neither a pin nor the policy `refuse`, and opens `POST /claims` to no device that has neither pin nor token. The camera claims again by itself.',
     request: 'Approval',
     answer: 'Device',
     answerMeans: 'With its `approval`',
