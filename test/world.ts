@@ -13,6 +13,7 @@ import { ListStreamsCommand } from '@aws-sdk/client-kinesis-video';
 import { ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { awsClients } from './aws-clients.ts';
 import type { Outputs } from './local-run.ts';
+import { until } from './until.ts';
 
 /** All that the APIs tell of an account: two of these are equal where nothing has changed. */
 export async function describeWorld(outputs: Outputs, clockOffsetMs = 0): Promise<Record<string, unknown>> {
@@ -39,3 +40,10 @@ export async function describeWorld(outputs: Outputs, clockOffsetMs = 0): Promis
     functions: (await lambda.send(new ListFunctionsCommand({}))).Functions,
   };
 }
+
+/** The same of a world just booted, once its fixed stream is there: AWS takes a second to make it. */
+export const describeBooted = (outputs: Outputs): Promise<Record<string, unknown>> =>
+  until('the fixed stream to be ACTIVE', async () => {
+    const world = await describeWorld(outputs);
+    return JSON.stringify(world.streams).includes('"ACTIVE"') && world;
+  });

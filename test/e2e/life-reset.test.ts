@@ -10,8 +10,7 @@ import { createHttpApi } from '../http-api.ts';
 import { persistedFragments } from '../kinesis-video.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
 import { ConnectRefused, connectDevice, type MqttDevice } from '../mqtt-device.ts';
-import { until } from '../until.ts';
-import { describeWorld } from '../world.ts';
+import { describeBooted, describeWorld } from '../world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -22,10 +21,7 @@ let justBooted: Record<string, unknown>;
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
-  justBooted = await until('the fixed stream to be ACTIVE', async () => {
-    const world = await describeWorld(outputs);
-    return JSON.stringify(world.streams).includes('"ACTIVE"') && world;
-  });
+  justBooted = await describeBooted(outputs);
 });
 afterAll(() => run.stop());
 

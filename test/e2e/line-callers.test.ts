@@ -6,7 +6,7 @@ import { makeDeviceKey } from '../device-key.ts';
 import { idsOf, readDevice } from '../device-records.ts';
 import { createHttpApi, type Keys } from '../http-api.ts';
 import { type LocalRun, type Outputs, startLocalRun } from '../local-run.ts';
-import { describeWorld } from '../world.ts';
+import { describeBooted, describeWorld } from '../world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -15,6 +15,7 @@ let outputs: Outputs;
 beforeAll(async () => {
   run = await startLocalRun();
   ({ outputs } = run);
+  await describeBooted(outputs);
 });
 afterAll(() => run.stop());
 
