@@ -5,6 +5,9 @@ import type { Tally } from './tally.ts';
 export const phaseNames = ['due', 'denials', 'records', 'power', 'inactive', 'things', 'devices'] as const;
 export type PhaseName = (typeof phaseNames)[number];
 
+/** `foreign`: it stands for no thing of ours. */
+export type Suspect = { certificateId: string; certificateArn: string; owner: 'ours' | 'foreign' };
+
 /** How far an audit has come: all that goes from one run to the next. */
 export type Audit = {
   phase: PhaseName;
@@ -19,15 +22,15 @@ export type Audit = {
   sketch: Sketch;
   /** How many devices there are. */
   fleet: number;
-  /** How many certificates that no record knows were cut off. */
-  cutOff: number;
+  /** Certificates with power that no record knows: not too many, or they are not touched. */
+  suspects: Suspect[];
   tally?: Tally;
 };
 
 export const beginAudit = (
   begins: Pick<Audit, 'phase'> & Partial<Pick<Audit, 'isOnly' | 'isThorough'>>,
   now: Date,
-): Audit => ({ isThorough: false, ...begins, since: now.toISOString(), sketch: emptySketch(), fleet: 0, cutOff: 0 });
+): Audit => ({ isThorough: false, ...begins, since: now.toISOString(), sketch: emptySketch(), fleet: 0, suspects: [] });
 
 /** To the next phase; false where there is none left. */
 export const toNextPhase = (audit: Audit): boolean => {
@@ -45,5 +48,6 @@ export const writeAudit = ({ sketch, ...audit }: Audit): string =>
 export const readAudit = (text: string): Audit | undefined => {
   const { sketch: written, ...audit } = JSON.parse(text);
   const sketch = readSketch(String(written));
-  return sketch && phaseNames.includes(audit.phase) ? { ...audit, sketch } : undefined;
+  const isWhole = phaseNames.includes(audit.phase) && Array.isArray(audit.suspects);
+  return sketch && isWhole ? { ...audit, sketch } : undefined;
 };

@@ -52,6 +52,6 @@ export interface AuditPorts extends DuePorts {
 
 export type AuditSettings = FinishSettings & {
   thingTypes: ThingTypes;
-  /** So many certificates that no record knows are cut off in one audit; where there are more, somebody has to look. */
+  /** If there are more certificates that no record knows, none is cut off: somebody has to look. */
   mostCutOff: number;
 };
